@@ -1,0 +1,56 @@
+// route.h: one table per route group. A row drives routing, authorisation and the OpenAPI text; a row without an access rule
+// does not compile. The groups are listed in api/registry.cpp.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.h"
+#include "http/server.h"
+#include "hub/hub.h"
+
+namespace lyceum::api {
+
+// Checked before the handler runs (api/access.cpp). For repo_*: parameters "type" (or the row's fixed type), "ns" and "name" name the repository.
+enum class Access {
+  anyone,        // no secrets, no repository content
+  signed_in,     // any valid token or session
+  write_token,   // signed in with a write token, or a session
+  administrator,
+  repo_read,     // may see the repository: public, or a right on it
+  repo_write,
+  signed_url,    // the handler verifies an HMAC in the query or a Xet token (api/signing.h)
+};
+
+struct Services;  // api/services.h: Hub&, EngineManager&, settings: what handlers use
+
+// What a handler gets.
+struct Context {
+  http::Request& request;
+  Services& services;
+  hub::Caller caller;
+  std::optional<hub::Repo> repo;   // filled for repo_* rows
+};
+
+struct RouteRow {
+  std::string_view method;
+  std::string_view pattern;
+  Access access;
+  std::string_view summary;        // one line, for the OpenAPI text
+  http::Response (*handler)(Context&);
+};
+
+struct RouteGroup {
+  std::string_view name;
+  std::span<const RouteRow> rows;
+};
+
+std::span<const RouteGroup> route_groups();                       // registry.cpp
+http::Router make_router(Services& services);                     // wraps every row with its access check
+// Bearer, Basic (password = token), or session cookie. Throws Error(unauthorized, "Invalid credentials in Authorization header") on a bad one.
+hub::Caller authenticate(const http::Request& request, hub::Hub& hub);
+
+}  // namespace lyceum::api

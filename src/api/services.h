@@ -1,0 +1,28 @@
+// services.h: what the handlers share. Built by app, alive as long as the server.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "hub/hub.h"
+
+namespace lyceum::http {
+class Client;
+}
+
+namespace lyceum::api {
+
+// Engine processes: starts, reuses, restarts and stops them. Implemented in api/openai/engine_manager.cpp.
+class EngineManager;
+
+struct Services {
+  hub::Hub& hub;
+  EngineManager& engines;
+  const Clock& clock;
+  std::filesystem::path web_folder;      // built web assets (index.html, assets/)
+  std::string version;
+  bool anonymous_inference = true;       // may a caller without a token use public models on /v1?
+};
+
+}  // namespace lyceum::api

@@ -1,0 +1,108 @@
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <numeric>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/json.h"
+#include "base/progress.h"
+#include "base/random.h"
+#include "base/threads.h"
+
+namespace lyceum {
+namespace {
+
+TEST(Bytes, HexRoundTrips) {
+  EXPECT_EQ(to_hex(as_bytes(std::string("\x00\xff\x10", 3))), "00ff10");
+  EXPECT_EQ(find_from_hex("00ff10"), std::string("\x00\xff\x10", 3));
+  EXPECT_FALSE(find_from_hex("0"));
+  EXPECT_FALSE(find_from_hex("zz"));
+}
+
+TEST(Bytes, Base64RoundTripsEveryLength) {
+  for (size_t length = 0; length < 50; ++length) {
+    const std::string bytes = secure_bytes(length);
+    EXPECT_EQ(find_from_base64(to_base64(as_bytes(bytes))), bytes);
+  }
+  EXPECT_FALSE(find_from_base64("a"));
+  EXPECT_FALSE(find_from_base64("ab c"));
+  EXPECT_FALSE(find_from_base64("====") && !find_from_base64("====")->empty());
+}
+
+TEST(ByteReader, RefusesToReadPastTheEnd) {
+  ByteReader reader(as_bytes("abc"), "thing");
+  EXPECT_EQ(reader.read<uint8_t>(), 'a');
+  EXPECT_THROW(reader.read<uint32_t>(), Error);
+}
+
+TEST(Hash, MatchesKnownDigests) {
+  EXPECT_EQ(sha256_hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Hasher sha1(Hasher::Kind::sha1);
+  sha1.update("blob 0");
+  sha1.update(std::string_view("\0", 1));
+  EXPECT_EQ(sha1.finish_hex(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+}
+
+TEST(Files, DurableWriteReplacesWholeContent) {
+  const TempFolder folder;
+  const fs::path path = folder.path() / "a/b/c.txt";
+  write_file_durable(path, "one");
+  write_file_durable(path, "two");
+  EXPECT_EQ(read_file(path), "two");
+  EXPECT_EQ(as_text(MappedFile(path).bytes()), "two");
+  EXPECT_EQ(sha256_file_hex(path), sha256_hex("two"));
+  EXPECT_EQ(std::distance(fs::directory_iterator(path.parent_path()), {}), 1);
+}
+
+TEST(Files, MissingFileNamesThePath) {
+  try {
+    read_file("/nonexistent/file");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::not_found);
+    EXPECT_NE(std::string(error.what()).find("/nonexistent/file"), std::string::npos);
+  }
+}
+
+TEST(ThreadPool, RunsEveryTaskExactlyOnce) {
+  for (unsigned threads : {1u, 2u, 5u}) {
+    ThreadPool pool(threads);
+    for (int repeat = 0; repeat < 200; ++repeat) {
+      std::vector<std::atomic<int>> hits(37);
+      pool.run(hits.size(), [&](size_t task, unsigned worker) {
+        ASSERT_LT(worker, threads);
+        hits[task].fetch_add(1);
+      });
+      for (const auto& hit : hits) EXPECT_EQ(hit.load(), 1);
+    }
+  }
+}
+
+TEST(Json, LimitsDepthAndNamesKeys) {
+  EXPECT_THROW(parse_json(std::string(1000, '['), "x"), Error);
+  const auto value = parse_json(R"({"a":1,"b":"t","n":null})", "x");
+  EXPECT_EQ(get_int(value.as_object(), "a"), 1);
+  EXPECT_EQ(find_string(value.as_object(), "n"), std::nullopt);
+  EXPECT_THROW(get_string(value.as_object(), "a"), Error);
+  EXPECT_EQ(pretty_json(value), "{\n  \"a\": 1,\n  \"b\": \"t\",\n  \"n\": null\n}\n");
+}
+
+TEST(Rng, SequenceIsFixedForever) {
+  Rng rng(0);
+  EXPECT_EQ(rng.next(), 0xe220a8397b1dcdafULL);
+  EXPECT_EQ(rng.next(), 0x6e789e6aa1b965f4ULL);
+  for (int i = 0; i < 1000; ++i) EXPECT_LT(rng.below(7), 7u);
+}
+
+TEST(Clock, FormatsIso8601) { EXPECT_EQ(iso8601(1755684000123), "2025-08-20T10:00:00.123Z"); }
+
+TEST(Progress, HumanUnits) {
+  EXPECT_EQ(human_bytes(1536), "1.5 KiB");
+  EXPECT_EQ(human_duration(200), "3 min 20 s");
+}
+
+}  // namespace
+}  // namespace lyceum

@@ -1,0 +1,222 @@
+// hub.h: the hub without HTTP: accounts, access, repositories, commits, large files. One object, any thread.
+//
+// Durability: a function that changes something returns only after blobs, git objects and the database row are on disk
+// (design, section 3). Reads never see a part of a commit. Errors are lyceum::Error with the tags that clients of the Hugging
+// Face protocol look for: RepoNotFound, RevisionNotFound, EntryNotFound, GatedRepo.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+namespace lyceum::hub {
+
+enum class RepoType { model, dataset, space };
+std::string_view plural(RepoType type);                         // "models"
+std::optional<RepoType> find_repo_type(std::string_view text);  // "model" or "models", …
+
+struct User {
+  int64_t id = 0;
+  std::string name, full_name, email;
+  bool administrator = false;
+};
+struct Membership {
+  std::string organisation, full_name;
+  std::string role;  // "admin", "write", "read"
+};
+enum class Scope { read, write };
+struct TokenInfo {
+  int64_t id = 0;
+  std::string name;
+  Scope scope = Scope::read;
+  int64_t created_ms = 0, last_used_ms = 0;
+};
+
+// Who is asking. Made by Hub::authenticate(); user is empty for an anonymous caller.
+struct Caller {
+  std::optional<User> user;
+  std::optional<TokenInfo> token;   // absent for a browser session
+  bool may_write() const { return user && (!token || token->scope == Scope::write); }
+  bool administrator() const { return user && user->administrator && may_write(); }
+};
+
+struct RepoId {
+  RepoType type = RepoType::model;
+  std::string owner, name;
+  std::string full_name() const { return owner + "/" + name; }
+  auto operator<=>(const RepoId&) const = default;
+};
+
+struct Repo {
+  int64_t id = 0;
+  RepoId repo_id;
+  std::string public_id;            // 24 hex, the "_id" of the protocol
+  bool is_private = false;
+  bool disabled = false;
+  std::string gated;                // "", "auto", "manual"
+  std::string sdk;                  // Spaces
+  std::string head;                 // commit of refs/heads/main; never empty: creation makes a first commit
+  int64_t created_ms = 0, modified_ms = 0;
+  int64_t downloads = 0, likes = 0;
+  json::object card;                // the README's YAML front matter
+  std::vector<std::string> tags;
+  std::string pipeline_tag, library_name;
+};
+
+struct FileEntry {
+  std::string path;
+  bool is_folder = false;
+  std::string oid;                  // git blob or tree id
+  uint64_t size = 0;                // real size, also for large files
+  std::string sha256;               // large files only
+  std::string xet_hash;             // large files known to the Xet index only
+  struct LastCommit { std::string id, title; int64_t date_ms = 0; };
+  std::optional<LastCommit> last_commit;
+};
+
+struct CommitInfo {
+  std::string id, title, message;
+  int64_t date_ms = 0;
+  std::string author_name, author_email;
+  std::vector<std::string> parents;
+};
+
+struct Refs {
+  struct Ref { std::string name, ref, target; };
+  std::vector<Ref> branches, tags, pull_requests, converts;
+};
+
+struct AddFile { std::string path; std::string content; };                    // small file, in git
+struct AddLargeFile { std::string path, sha256; uint64_t size = 0; };         // must be stored already
+struct DeleteEntry { std::string path; bool folder = false; };
+struct CopyFile { std::string from_path, from_revision, to_path; };
+using CommitAction = std::variant<AddFile, AddLargeFile, DeleteEntry, CopyFile>;
+
+struct CommitRequest {
+  std::string branch = "main";      // "main", "refs/pr/3", …
+  std::string summary, description;
+  std::string parent;               // if set and not the head: Error(precondition_failed)
+  std::vector<CommitAction> actions;
+};
+
+struct RepoQuery {
+  RepoType type = RepoType::model;
+  std::vector<std::string> search, filter;   // ANDed; filter = tags
+  std::string author, pipeline_tag, sort = "modified_ms";  // or created_ms, downloads, likes, id
+  size_t limit = 100, offset = 0;
+};
+
+struct HubOptions {
+  std::filesystem::path data_folder;
+  uint64_t inline_limit_bytes = 10u << 20;   // larger files must be LFS
+};
+
+// A blob being received. Bytes go to staging/ and are hashed on the way.
+class BlobWriter {
+ public:
+  virtual ~BlobWriter() = default;
+  virtual void write(Bytes bytes) = 0;
+  // fsync, compare with the expected digest (Error(unprocessable) on mismatch, nothing kept), move into blobs/. Returns sha256.
+  virtual std::string finish(std::optional<std::string> expected_sha256) = 0;
+};
+
+class Hub {
+ public:
+  // Opens or creates the store and repairs what a crash left in staging. One process writes at a time (lock file).
+  static std::unique_ptr<Hub> open(const HubOptions& options, const Clock& clock);
+  virtual ~Hub() = default;
+
+  // --- accounts -------------------------------------------------------------------------------------------------------
+  // First start: creates the administrator and returns its write token, once. nullopt when one exists.
+  virtual std::optional<std::string> bootstrap_administrator(const std::string& name) = 0;
+  virtual User create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator) = 0;
+  virtual std::optional<User> find_user(std::string_view name) = 0;
+  virtual std::optional<User> try_password(std::string_view name, std::string_view password) = 0;  // Argon2id
+  virtual void set_password(const User& user, const std::string& password) = 0;
+  virtual void create_organisation(const Caller& caller, const std::string& name, const std::string& full_name) = 0;
+  virtual void set_member(const Caller& caller, const std::string& organisation, const std::string& user, const std::string& role) = 0;  // "" removes
+  virtual std::vector<Membership> memberships(const User& user) = 0;
+  virtual bool is_organisation(std::string_view name) = 0;
+  virtual std::string create_token(const User& user, const std::string& name, Scope scope) = 0;  // the only time it is visible
+  virtual std::vector<TokenInfo> tokens(const User& user) = 0;
+  virtual void revoke_token(const User& user, int64_t id) = 0;
+  // nullopt: no such token (callers answer 401 "Invalid credentials in Authorization header").
+  virtual std::optional<Caller> authenticate(std::string_view token) = 0;
+  virtual std::string create_session(const User& user) = 0;            // browser cookie value
+  virtual std::optional<Caller> authenticate_session(std::string_view cookie) = 0;
+  virtual void end_session(std::string_view cookie) = 0;
+
+  // --- repositories: all throw RepoNotFound when the caller may not see it ------------------------------------------------
+  virtual Repo create_repo(const Caller& caller, const RepoId& id, bool is_private, const std::string& sdk) = 0;  // Error(conflict) if it exists
+  virtual void delete_repo(const Caller& caller, const RepoId& id) = 0;
+  virtual void move_repo(const Caller& caller, const RepoId& from, const RepoId& to) = 0;
+  virtual void update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) = 0;
+  virtual Repo get_repo(const Caller& caller, const RepoId& id) = 0;
+  virtual void require_write(const Caller& caller, const RepoId& id) = 0;
+  virtual std::vector<Repo> list_repos(const Caller& caller, const RepoQuery& query) = 0;
+  virtual size_t count_repos(const Caller& caller, const RepoQuery& query) = 0;
+  virtual void count_download(const Repo& repo) = 0;
+  virtual std::filesystem::path git_folder(const Repo& repo) = 0;
+
+  // --- content: revision = branch, tag, full or short commit id, "refs/pr/N", "HEAD" -------------------------------------
+  virtual std::string resolve_revision(const Repo& repo, std::string_view revision) = 0;       // RevisionNotFound
+  virtual std::optional<FileEntry> find_entry(const Repo& repo, std::string_view commit, std::string_view path) = 0;
+  virtual std::vector<FileEntry> tree(const Repo& repo, std::string_view commit, std::string_view folder, bool recursive, bool with_last_commit) = 0;  // EntryNotFound
+  virtual std::string read_small(const Repo& repo, const FileEntry& entry) = 0;                // content of a file kept in git (pointer text for a large one)
+  virtual Refs refs(const Repo& repo) = 0;
+  virtual std::vector<CommitInfo> commits(const Repo& repo, std::string_view revision, size_t limit, size_t offset, size_t* total) = 0;
+  // One commit, atomically. Returns the head (unchanged if the actions change nothing). Writes LFS pointers and .gitattributes lines for large files. Idempotent on identical content.
+  virtual CommitInfo commit(const Caller& caller, const RepoId& id, const CommitRequest& request) = 0;
+  virtual void create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start) = 0;
+  virtual void delete_branch(const Caller& caller, const RepoId& id, const std::string& branch) = 0;
+  virtual void create_tag(const Caller& caller, const RepoId& id, const std::string& tag, const std::string& revision, const std::string& message) = 0;
+  virtual void delete_tag(const Caller& caller, const RepoId& id, const std::string& tag) = 0;
+  // "regular" or "lfs" by .gitattributes of the revision, then size, then a binary sample.
+  virtual bool wants_large(const Repo& repo, std::string_view revision, std::string_view path, uint64_t size, Bytes sample) = 0;
+  // After a git push moved refs: checks that pointers reference stored blobs, updates head, card, tags. Called by the git route
+  // through a pre-receive check and after receive-pack.
+  virtual void after_push(const Caller& caller, const RepoId& id) = 0;
+
+  // --- blobs ---------------------------------------------------------------------------------------------------------------
+  virtual bool has_blob(std::string_view sha256) = 0;
+  virtual uint64_t blob_size(std::string_view sha256) = 0;
+  virtual std::filesystem::path blob_path(std::string_view sha256) = 0;
+  virtual std::unique_ptr<BlobWriter> write_blob() = 0;
+  // An upload makes a blob usable by this repository (possession); reading a blob by digest needs a repository that has it.
+  virtual void link_blob(const Repo& repo, std::string_view sha256) = 0;
+  virtual bool repo_has_blob(const Repo& repo, std::string_view sha256) = 0;
+
+  // --- Xet index (used by api/xet) --------------------------------------------------------------------------------------------
+  struct ChunkPlace { std::string sha256; uint64_t offset = 0; uint32_t length = 0; };
+  struct XetTerm { std::string xorb; uint32_t chunk_begin = 0, chunk_end = 0; };   // a file = terms in order
+  struct XetFile { std::string file_hash, sha256; uint64_t size = 0; std::vector<XetTerm> terms; };
+  struct XorbChunk { std::string hash; uint32_t length = 0; };                     // raw length
+  virtual std::optional<XetFile> find_xet_file(std::string_view file_hash) = 0;
+  virtual std::optional<XetFile> find_xet_file_by_sha256(std::string_view sha256) = 0;
+  virtual std::optional<std::vector<XorbChunk>> find_xorb(std::string_view xorb_hash) = 0;
+  virtual std::optional<ChunkPlace> find_chunk(std::string_view chunk_hash) = 0;
+  // One transaction: the file (blob already stored), its terms, the chunk places in the blob, and any xorbs whose chunks are now all placed.
+  virtual void index_xet(const XetFile& file, const std::vector<std::pair<std::string, ChunkPlace>>& chunks,
+                         const std::map<std::string, std::vector<XorbChunk>>& xorbs) = 0;
+
+  // --- care ---------------------------------------------------------------------------------------------------------------------
+  struct FsckReport { uint64_t repos = 0, commits = 0, blobs = 0, blob_bytes = 0; std::vector<std::string> problems; };
+  virtual FsckReport fsck(const std::function<void(uint64_t done, uint64_t total)>& progress) = 0;
+  virtual std::string signing_key() = 0;                 // for signed URLs and Xet tokens; kept in keys/
+  virtual const std::filesystem::path& data_folder() const = 0;
+  virtual json::value setting(std::string_view key) = 0;                       // small persistent key-value store (null if absent)
+  virtual void set_setting(std::string_view key, const json::value& value) = 0;
+};
+
+}  // namespace lyceum::hub
