@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,12 +13,20 @@
 
 namespace lyceum::models {
 
-// Rotary position embedding, rotate-half layout (Hugging Face). inv_freq and attention_scale are worked out at load for the
-// kinds default, linear, dynamic (NTK), llama3, yarn, longrope as `transformers` does.
+// Rotary position embedding, rotate-half layout (Hugging Face). Frequencies and attention_scale are worked out at load for
+// the kinds default, linear, dynamic (NTK), llama3, yarn, longrope as `transformers` does. Two kinds depend on how long the
+// sequence becomes: ask inverse_frequencies_for() once a sequence, with its final length, so that its cached keys stay valid.
 struct Rope {
+  enum class Kind { fixed, dynamic, longrope };
+  Kind kind = Kind::fixed;
   float theta = 10000.0f;
-  std::vector<float> inverse_frequencies;   // head_dim / 2 values, scaling already applied
-  float attention_scale = 1.0f;             // multiplies cos and sin (yarn, longrope)
+  std::vector<float> inverse_frequencies;       // head_dim / 2 values, scaling already applied; the short set
+  float attention_scale = 1.0f;                 // multiplies cos and sin (yarn, longrope)
+  uint32_t original_context = 0;                // dynamic, longrope: up to this length the short set applies
+  double factor = 1.0;                          // dynamic
+  std::vector<float> long_inverse_frequencies;  // longrope
+
+  std::vector<float> inverse_frequencies_for(uint64_t length) const;
 };
 
 struct DecoderConfig {
@@ -33,6 +42,10 @@ struct DecoderConfig {
   uint32_t context = 0;            // max_position_embeddings
   float norm_epsilon = 1e-5f;
   bool tied_embeddings = false;
+  bool qkv_bias = false;
+  bool output_bias = false;        // of self_attn.o_proj
+  bool mlp_bias = false;
+  bool qk_norm = false;
   Rope rope;
   std::vector<uint32_t> sliding_window;   // per layer, 0 = full attention
   std::vector<int32_t> eos_ids;
@@ -67,6 +80,28 @@ struct Decoder {
   std::vector<std::shared_ptr<void>> storage;
 
   uint64_t parameters() const noexcept;   // tied tensors once
+  bool writable = false;                  // true only from make_decoder(): all weights F32 in owned memory
 };
+
+// One tensor under its Hugging Face checkpoint name ("model.layers.0.self_attn.q_proj.weight", "….bias").
+struct NamedWeight {
+  std::string name;
+  tensor::WeightView view;
+  bool vector = false;             // one-dimensional in the checkpoint (norms, biases)
+};
+// Every distinct tensor in a fixed order (embedding, layers 0.., final norm, head); a tied head is left out.
+std::vector<NamedWeight> list_weights(const Decoder& decoder);
+
+struct MutableWeight {
+  std::string name;
+  std::span<float> values;         // rows * columns, row-major; the decoder reads the same memory
+  size_t rows = 0, columns = 0;
+  bool vector = false;
+};
+// The same list, writable. REQUIRES: decoder.writable. Not to be written while another thread runs the decoder.
+std::vector<MutableWeight> mutable_weights(Decoder& decoder);
+
+// Every linear module that LoRA may target, in layer order: q, k, v, o, gate, up, down of each layer.
+std::vector<const Linear*> list_linears(const Decoder& decoder);
 
 }  // namespace lyceum::models

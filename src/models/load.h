@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <memory>
+#include <string_view>
+#include <vector>
 
 #include "models/decoder.h"
 
@@ -15,7 +17,13 @@ namespace lyceum::models {
 std::shared_ptr<const Decoder> load_decoder(const std::filesystem::path& path);
 
 // A decoder built from a config.json text with all weights zero in F32 owned memory (for pre-training and tests);
-// `parameters` of the result are writable through mutable_weights().
-std::shared_ptr<Decoder> make_decoder(std::string_view config_json);
+// write them through mutable_weights() (decoder.h). `what` names the text in errors.
+std::shared_ptr<Decoder> make_decoder(std::string_view config_json, std::string_view what = "config.json");
+
+// Only the config half: what load_decoder would make of this config.json text.
+DecoderConfig read_config(std::string_view config_json, std::string_view what = "config.json");
+
+// Names of the architectures in the registry ("LlamaForCausalLM", …).
+std::vector<std::string_view> architectures();
 
 }  // namespace lyceum::models
