@@ -1,0 +1,73 @@
+// gguf.h: reading llama.cpp's model file, versions 2 and 3, little-endian. Layout: "GGUF", version, tensor count, metadata
+// count, metadata (typed key/values), tensor infos, padding to general.alignment, tensor data.
+//
+// Everything is distrusted: counts, string lengths, array depth and sizes are limited, offsets are checked against the file and
+// for overlap. Violations throw Error(unprocessable) naming the file and the key or tensor.
+// Specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/files.h"
+
+namespace lyceum::formats {
+
+struct GgufValue;
+using GgufArray = std::vector<GgufValue>;
+struct GgufValue {
+  // Integers of every width are widened; f32 becomes double.
+  std::variant<bool, int64_t, uint64_t, double, std::string, GgufArray> value;
+};
+
+struct GgufTensor {
+  std::string name;
+  std::string dtype;             // "F32", "Q4_0", "Q6_K", …; "type 57" when unknown
+  bool supported = false;        // F32, F16, BF16, Q8_0, Q4_0
+  std::vector<uint64_t> shape;   // as GGUF stores it: the contiguous dimension first
+  uint64_t begin = 0, end = 0;   // bytes, from the start of the data; end == begin when the type's size is unknown
+  uint64_t elements() const noexcept;
+};
+
+struct GgufHeader {
+  uint32_t version = 0;
+  std::map<std::string, GgufValue, std::less<>> metadata;
+  std::vector<GgufTensor> tensors;
+  uint64_t data_offset = 0;
+
+  const GgufTensor* find_tensor(std::string_view name) const noexcept;
+  // find_: nullopt when absent, Error(unprocessable) when of another type. get_: throws when absent.
+  std::optional<int64_t> find_int(std::string_view key) const;
+  std::optional<double> find_number(std::string_view key) const;
+  std::optional<std::string> find_string(std::string_view key) const;
+  std::optional<bool> find_bool(std::string_view key) const;
+  const GgufArray* find_array(std::string_view key) const;
+  int64_t get_int(std::string_view key) const;
+  double get_number(std::string_view key) const;
+  std::string get_string(std::string_view key) const;
+};
+
+// head: the file, or as much of it as holds the header; file_bytes: the size of the whole file.
+GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name);
+
+class GgufFile {
+ public:
+  explicit GgufFile(const fs::path& path);
+  const GgufHeader& header() const noexcept { return header_; }
+  const fs::path& path() const noexcept { return map_.path(); }
+  Bytes bytes(const GgufTensor& tensor) const noexcept;
+  // Throws Error(unsupported) naming the tensor and its type when the engine has no kernel for it.
+  Bytes get_supported(std::string_view name) const;
+
+ private:
+  MappedFile map_;
+  GgufHeader header_;
+};
+
+}  // namespace lyceum::formats
