@@ -1,0 +1,16 @@
+// groups.h: the route tables, one function per folder. registry.cpp lists them in the order they are tried.
+#pragma once
+
+#include <span>
+
+#include "api/route.h"
+
+namespace lyceum::api {
+
+std::span<const RouteRow> hub_rows();     // hub/: the Hugging Face Hub protocol: repositories, commits, files
+std::span<const RouteRow> lfs_rows();     // hub/: Git LFS transfers
+std::span<const RouteRow> git_rows();     // git/: smart HTTP
+std::span<const RouteRow> admin_rows();   // admin/: accounts, tokens, sign-in, cards, figures
+std::span<const RouteRow> static_rows();  // admin/: the browser front end; last, it answers every unknown GET path
+
+}  // namespace lyceum::api

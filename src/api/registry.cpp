@@ -1,0 +1,17 @@
+// The route groups, in the order their rows are tried among equals. One new group = one line in groups.h and one here.
+#include "api/groups.h"
+
+namespace lyceum::api {
+
+std::span<const RouteGroup> route_groups() {
+  static const RouteGroup groups[] = {
+      {"git", git_rows()},
+      {"lfs", lfs_rows()},
+      {"hub", hub_rows()},
+      {"admin", admin_rows()},
+      {"static", static_rows()},
+  };
+  return groups;
+}
+
+}  // namespace lyceum::api
