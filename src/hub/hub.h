@@ -131,6 +131,17 @@ class BlobWriter {
   virtual std::string finish(std::optional<std::string> expected_sha256) = 0;
 };
 
+// A git push in progress: holds the repository's write lock, and a durable mark that lets the next start adopt what receive-pack
+// moved if the process dies before finish(). Destroying it without finish() records nothing but still takes in what is on disk.
+class Push {
+ public:
+  virtual ~Push() = default;
+  // After receive-pack ended (whatever its exit status): checks and records the moved refs. On Error (unprocessable: a pointer
+  // without its blob, a forbidden ref) the refs on disk are put back, so send the client the refusal, not receive-pack's report
+  // (git/pkt_line.h, refused_push_report). Call before the last byte of receive-pack's answer is sent.
+  virtual void finish() = 0;
+};
+
 class Hub {
  public:
   // Opens or creates the store and repairs what a crash left in staging. One process writes at a time (lock file).
@@ -164,6 +175,8 @@ class Hub {
   virtual void update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) = 0;
   virtual Repo get_repo(const Caller& caller, const RepoId& id) = 0;
   virtual void require_write(const Caller& caller, const RepoId& id) = 0;
+  // Content of a gated repository: "auto" needs any signed-in caller, "manual" a right on the owner. Error(forbidden or unauthorized, "GatedRepo").
+  virtual void require_content(const Caller& caller, const Repo& repo) = 0;
   virtual std::vector<Repo> list_repos(const Caller& caller, const RepoQuery& query) = 0;
   virtual size_t count_repos(const Caller& caller, const RepoQuery& query) = 0;
   virtual void count_download(const Repo& repo) = 0;
@@ -186,7 +199,10 @@ class Hub {
   virtual bool wants_large(const Repo& repo, std::string_view revision, std::string_view path, uint64_t size, Bytes sample) = 0;
   // After a git push moved refs: checks that pointers reference stored blobs, updates head, card, tags. Called by the git route
   // through a pre-receive check and after receive-pack.
+  // Callers that run receive-pack use begin_push() around it; after_push() alone is for refs moved while nothing else could.
   virtual void after_push(const Caller& caller, const RepoId& id) = 0;
+  // Spool the client's pack first: while the Push lives, other writers to this repository wait (Error(unavailable) after a minute).
+  virtual std::unique_ptr<Push> begin_push(const Caller& caller, const RepoId& id) = 0;
 
   // --- blobs ---------------------------------------------------------------------------------------------------------------
   virtual bool has_blob(std::string_view sha256) = 0;
@@ -211,7 +227,7 @@ class Hub {
                          const std::map<std::string, std::vector<XorbChunk>>& xorbs) = 0;
 
   // --- care ---------------------------------------------------------------------------------------------------------------------
-  struct FsckReport { uint64_t repos = 0, commits = 0, blobs = 0, blob_bytes = 0; std::vector<std::string> problems; };
+  struct FsckReport { uint64_t repos = 0, commits = 0, blobs = 0, blob_bytes = 0; std::vector<std::string> problems, notes; };
   virtual FsckReport fsck(const std::function<void(uint64_t done, uint64_t total)>& progress) = 0;
   virtual std::string signing_key() = 0;                 // for signed URLs and Xet tokens; kept in keys/
   virtual const std::filesystem::path& data_folder() const = 0;
