@@ -55,7 +55,7 @@ struct DecoderConfig {
 struct Linear {
   std::string name;                // HF module path: "model.layers.0.self_attn.q_proj"
   tensor::WeightView weight;       // (out, in)
-  tensor::WeightView bias;         // empty if none
+  tensor::WeightView bias;         // empty if none; otherwise always aligned F32
 };
 
 struct Norm {

@@ -1,0 +1,60 @@
+// architecture.h: what one architecture file supplies. Adding an architecture whose blocks are those of decoder.h is one new
+// file with a function that finishes a DecoderConfig, and one line in registry.cpp.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "base/json.h"
+#include "models/decoder.h"
+
+namespace lyceum::models {
+
+// What config.json may leave out: the defaults of the architecture's configuration class in `transformers`.
+struct ConfigDefaults {
+  uint32_t kv_heads = 0;       // 0 = as many as heads
+  uint32_t head_dim = 0;       // 0 = hidden / heads
+  uint32_t context = 2048;
+};
+
+struct Architecture {
+  std::string_view name;         // config.json: architectures[0]
+  std::string_view model_type;   // config.json: model_type
+  std::string_view gguf_name;    // GGUF: general.architecture
+  ConfigDefaults defaults;
+  // llama.cpp's converter reorders the rows of q and k of this architecture from rotate-half to interleaved pairs.
+  bool gguf_permutes_qk;
+  // Reads the fields that only this architecture has: biases, norms of heads, sliding windows. The shared fields are set.
+  void (*read)(const json::object& config, DecoderConfig& out);
+};
+
+const Architecture* find_architecture(std::string_view name);
+const Architecture* find_architecture_by_model_type(std::string_view model_type);
+const Architecture* find_architecture_by_gguf_name(std::string_view gguf_name);
+
+// One function a file: llama.cpp, mistral.cpp, qwen2.cpp, qwen3.cpp.
+void read_llama(const json::object& config, DecoderConfig& out);
+void read_mistral(const json::object& config, DecoderConfig& out);
+void read_qwen2(const json::object& config, DecoderConfig& out);
+void read_qwen3(const json::object& config, DecoderConfig& out);
+
+// Helpers that the architecture files share.
+
+// The per-layer windows of the Qwen family: use_sliding_window, sliding_window, max_window_layers, layer_types.
+void read_layer_windows(const json::object& config, DecoderConfig& out);
+// rope_parameters (transformers 5) or rope_scaling + rope_theta (before) -> out.rope. Needs head_dim and context set.
+void read_rope(const json::object& config, DecoderConfig& out);
+// Builds out.rope from one flat rope dictionary; `theta` applies where the dictionary has none.
+void build_rope(const json::object& parameters, double theta, DecoderConfig& out);
+
+[[noreturn]] void refuse_field(std::string_view field, const json::value& value, std::string_view remedy = {});
+[[noreturn]] inline void refuse_field(std::string_view field, const std::string& value, std::string_view remedy = {}) {
+  refuse_field(field, json::value(json::string(value)), remedy);
+}
+
+// Shared half of reading a config.json; throws naming the field. Calls the architecture's read().
+DecoderConfig read_config_object(const json::object& config);
+// Dimensions that the rest of the program relies on (even head_dim, heads a multiple of kv_heads, sane sizes).
+void validate(const DecoderConfig& config);
+
+}  // namespace lyceum::models

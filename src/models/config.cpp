@@ -1,0 +1,174 @@
+// config.json -> DecoderConfig. Fields that change the arithmetic and are not implemented are refused by name; fields that
+// only matter in training or to Python are ignored.
+#include <array>
+
+#include "models/architecture.h"
+#include "models/load.h"
+
+namespace lyceum::models {
+
+namespace {
+
+// Switches seen in the wild whose neutral value is the only one implemented. A numeric or boolean neutral value compares by
+// value; null always counts as neutral.
+struct NeutralSwitch {
+  std::string_view field;
+  double value;
+  std::string_view remedy;
+};
+constexpr std::array kNeutralSwitches = {
+    NeutralSwitch{"pretraining_tp", 1, "save the model with pretraining_tp 1"},
+    NeutralSwitch{"partial_rotary_factor", 1, ""},
+    NeutralSwitch{"final_logit_softcapping", 0, ""},
+    NeutralSwitch{"attn_logit_softcapping", 0, ""},
+    NeutralSwitch{"attention_multiplier", 1, ""},
+    NeutralSwitch{"residual_multiplier", 1, ""},
+    NeutralSwitch{"embedding_multiplier", 1, ""},
+    NeutralSwitch{"logits_scaling", 1, ""},
+    NeutralSwitch{"logit_scale", 1, ""},
+    NeutralSwitch{"add_cross_attention", 0, ""},
+    NeutralSwitch{"is_encoder_decoder", 0, ""},
+    NeutralSwitch{"num_experts", 0, ""},
+    NeutralSwitch{"num_local_experts", 0, ""},
+};
+
+double number_of(const json::value& value) {
+  if (value.is_bool()) return value.as_bool() ? 1 : 0;
+  if (value.is_number()) return value.to_number<double>();
+  return -1;
+}
+
+void refuse_unimplemented(const json::object& config) {
+  for (const NeutralSwitch& entry : kNeutralSwitches) {
+    const auto* value = config.if_contains(entry.field);
+    if (value == nullptr || value->is_null() || number_of(*value) == entry.value) continue;
+    refuse_field(entry.field, *value, entry.remedy);
+  }
+  if (const auto act = find_string(config, "hidden_act"); act && *act != "silu" && *act != "swish") {
+    refuse_field("hidden_act", *act, "only silu is implemented");
+  }
+  if (const auto* quantization = find_object(config, "quantization_config")) {
+    const std::string method = find_string(*quantization, "quant_method").value_or("unnamed");
+    refuse_field("quantization_config.quant_method", method, "use the unquantised weights, or a GGUF file in F32, F16, BF16, Q8_0 or Q4_0");
+  }
+}
+
+uint32_t read_size(const json::object& config, std::string_view key, std::optional<int64_t> absent = {}) {
+  constexpr int64_t kLimit = 1 << 24;
+  const int64_t value = absent ? find_int(config, key).value_or(*absent) : get_int(config, key);
+  if (value < 1 || value > kLimit) {
+    throw Error(Code::unprocessable, "config.json: " + std::string(key) + " is " + std::to_string(value) + ", outside 1.." + std::to_string(kLimit));
+  }
+  return static_cast<uint32_t>(value);
+}
+
+int32_t read_token_id(const json::value& value, std::string_view field) {
+  if (!value.is_int64() || value.as_int64() < 0 || value.as_int64() > INT32_MAX) refuse_field(field, value, "it must be a token id");
+  return static_cast<int32_t>(value.as_int64());
+}
+
+void read_special_ids(const json::object& config, DecoderConfig& out) {
+  if (const auto* eos = config.if_contains("eos_token_id"); eos != nullptr && !eos->is_null()) {
+    if (eos->is_array()) {
+      for (const auto& id : eos->as_array()) out.eos_ids.push_back(read_token_id(id, "eos_token_id"));
+    } else {
+      out.eos_ids.push_back(read_token_id(*eos, "eos_token_id"));
+    }
+  }
+  if (const auto* bos = config.if_contains("bos_token_id"); bos != nullptr && !bos->is_null()) out.bos_id = read_token_id(*bos, "bos_token_id");
+}
+
+const Architecture& select_architecture(const json::object& config) {
+  const auto* names = find_array(config, "architectures");
+  if (names != nullptr && !names->empty()) {
+    const json::value& first = names->front();
+    const std::string name = first.is_string() ? std::string(first.as_string()) : json::serialize(first);
+    if (const Architecture* found = find_architecture(name)) return *found;
+    std::string known;
+    for (const auto each : architectures()) known += (known.empty() ? "" : ", ") + std::string(each);
+    throw Error(Code::unsupported, "config.json: architecture " + name + " is not supported; supported are " + known);
+  }
+  const std::string type = get_string(config, "model_type");
+  if (const Architecture* found = find_architecture_by_model_type(type)) return *found;
+  throw Error(Code::unsupported, "config.json: model_type " + type + " is not supported and there is no field architectures");
+}
+
+}  // namespace
+
+void refuse_field(std::string_view field, const json::value& value, std::string_view remedy) {
+  std::string message = "config.json: " + std::string(field) + " = " + json::serialize(value) + " is not supported";
+  if (!remedy.empty()) message += "; " + std::string(remedy);
+  throw Error(Code::unsupported, message);
+}
+
+void read_layer_windows(const json::object& config, DecoderConfig& out) {
+  constexpr int64_t kDefaultWindow = 4096, kDefaultMaxWindowLayers = 28;  // transformers' Qwen2Config and Qwen3Config
+  out.sliding_window.assign(out.layers, 0);
+  const bool use = find_bool(config, "use_sliding_window").value_or(false);
+  const int64_t named = config.contains("sliding_window") ? find_int(config, "sliding_window").value_or(0) : kDefaultWindow;
+  if (named < 0) refuse_field("sliding_window", named);
+  const auto window = static_cast<uint32_t>(use ? named : 0);
+  if (const auto* types = find_array(config, "layer_types")) {
+    if (types->size() != out.layers) refuse_field("layer_types", *types, "it needs one entry a layer");
+    for (size_t i = 0; i < types->size(); ++i) {
+      const std::string type = (*types)[i].is_string() ? std::string((*types)[i].as_string()) : "";
+      if (type != "full_attention" && type != "sliding_attention") refuse_field("layer_types", (*types)[i]);
+      if (type == "sliding_attention") out.sliding_window[i] = window;
+    }
+    return;
+  }
+  const int64_t first = find_int(config, "max_window_layers").value_or(kDefaultMaxWindowLayers);
+  for (size_t i = 0; i < out.layers; ++i) {
+    if (static_cast<int64_t>(i) >= first) out.sliding_window[i] = window;
+  }
+}
+
+void validate(const DecoderConfig& config) {
+  const auto fail = [](const std::string& why) { throw Error(Code::unprocessable, "model configuration: " + why); };
+  if (config.layers > 4096) fail("num_hidden_layers " + std::to_string(config.layers) + " is above the limit of 4096");
+  if (config.head_dim == 0 || config.head_dim % 2 != 0) fail("head_dim " + std::to_string(config.head_dim) + " must be even and positive");
+  if (config.heads % config.kv_heads != 0) {
+    fail("num_attention_heads " + std::to_string(config.heads) + " is not a multiple of num_key_value_heads " + std::to_string(config.kv_heads));
+  }
+  if (uint64_t{config.heads} * config.head_dim > (1u << 24)) fail("num_attention_heads * head_dim is above the limit of 2^24");
+  if (!(config.norm_epsilon > 0 && config.norm_epsilon < 1)) fail("rms_norm_eps must be between 0 and 1");
+  for (const int32_t id : config.eos_ids) {
+    if (static_cast<uint32_t>(id) >= config.vocab) fail("eos_token_id " + std::to_string(id) + " is outside the vocabulary of " + std::to_string(config.vocab));
+  }
+}
+
+DecoderConfig read_config_object(const json::object& config) {
+  const Architecture& architecture = select_architecture(config);
+  refuse_unimplemented(config);
+  DecoderConfig out;
+  out.architecture = architecture.name;
+  out.model_type = architecture.model_type;
+  out.layers = read_size(config, "num_hidden_layers");
+  out.hidden = read_size(config, "hidden_size");
+  out.intermediate = read_size(config, "intermediate_size");
+  out.heads = read_size(config, "num_attention_heads");
+  const bool kv_null = config.contains("num_key_value_heads") && config.at("num_key_value_heads").is_null();
+  out.kv_heads = read_size(config, "num_key_value_heads", architecture.defaults.kv_heads == 0 || kv_null ? out.heads : architecture.defaults.kv_heads);
+  const uint32_t even_split = out.hidden / out.heads;
+  if (!config.contains("head_dim") && architecture.defaults.head_dim == 0 && out.hidden % out.heads != 0) {
+    throw Error(Code::unprocessable, "config.json: hidden_size is not a multiple of num_attention_heads and there is no head_dim");
+  }
+  out.head_dim = read_size(config, "head_dim", architecture.defaults.head_dim == 0 ? even_split : architecture.defaults.head_dim);
+  out.vocab = read_size(config, "vocab_size");
+  out.context = read_size(config, "max_position_embeddings", architecture.defaults.context);
+  out.norm_epsilon = static_cast<float>(find_number(config, "rms_norm_eps").value_or(1e-6));
+  out.tied_embeddings = find_bool(config, "tie_word_embeddings").value_or(false);
+  out.sliding_window.assign(out.layers, 0);
+  read_special_ids(config, out);
+  architecture.read(config, out);
+  validate(out);
+  read_rope(config, out);
+  return out;
+}
+
+DecoderConfig read_config(std::string_view config_json, std::string_view what) {
+  const json::value value = parse_json(config_json, what, 4u << 20);
+  return read_config_object(get_object(value, what));
+}
+
+}  // namespace lyceum::models

@@ -1,0 +1,75 @@
+#include "models/decoder.h"
+
+#include "base/error.h"
+
+namespace lyceum::models {
+
+namespace {
+
+template <typename Visit>
+void visit_layer(const DecoderLayer& layer, Visit&& visit) {
+  const auto norm = [&](const Norm& each) {
+    if (!each.weight.empty()) visit(each.name + ".weight", each.weight, true);
+  };
+  const auto linear = [&](const Linear& each) {
+    visit(each.name + ".weight", each.weight, false);
+    if (!each.bias.empty()) visit(each.name + ".bias", each.bias, true);
+  };
+  norm(layer.input_norm);
+  for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o}) linear(*each);
+  norm(layer.q_norm);
+  norm(layer.k_norm);
+  norm(layer.post_attention_norm);
+  for (const Linear* each : {&layer.gate, &layer.up, &layer.down}) linear(*each);
+}
+
+template <typename Visit>
+void visit_weights(const Decoder& decoder, Visit&& visit) {
+  visit(decoder.embedding.name + ".weight", decoder.embedding.weight, false);
+  for (const DecoderLayer& layer : decoder.layers) visit_layer(layer, visit);
+  visit(decoder.final_norm.name + ".weight", decoder.final_norm.weight, true);
+  if (!decoder.config.tied_embeddings) visit(decoder.head.name + ".weight", decoder.head.weight, false);
+}
+
+}  // namespace
+
+uint64_t Decoder::parameters() const noexcept {
+  const auto count = [](const tensor::WeightView& view) { return uint64_t{view.rows} * view.columns; };
+  const auto linear = [&](const Linear& each) { return count(each.weight) + count(each.bias); };
+  uint64_t total = count(embedding.weight) + count(final_norm.weight);
+  if (!config.tied_embeddings) total += linear(head);
+  for (const DecoderLayer& layer : layers) {
+    for (const Norm* each : {&layer.input_norm, &layer.post_attention_norm, &layer.q_norm, &layer.k_norm}) total += count(each->weight);
+    for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) total += linear(*each);
+  }
+  return total;
+}
+
+std::vector<NamedWeight> list_weights(const Decoder& decoder) {
+  std::vector<NamedWeight> out;
+  visit_weights(decoder, [&](std::string name, const tensor::WeightView& view, bool vector) {
+    out.push_back({std::move(name), view, vector});
+  });
+  return out;
+}
+
+std::vector<MutableWeight> mutable_weights(Decoder& decoder) {
+  LYCEUM_CHECK(decoder.writable, "the weights of a loaded decoder are read-only");
+  std::vector<MutableWeight> out;
+  visit_weights(decoder, [&](std::string name, const tensor::WeightView& view, bool vector) {
+    // The memory was allocated as float by make_decoder and is owned by this very decoder.
+    auto* values = reinterpret_cast<float*>(const_cast<std::byte*>(view.data));
+    out.push_back({std::move(name), {values, view.rows * view.columns}, view.rows, view.columns, vector});
+  });
+  return out;
+}
+
+std::vector<const Linear*> list_linears(const Decoder& decoder) {
+  std::vector<const Linear*> out;
+  for (const DecoderLayer& layer : decoder.layers) {
+    for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) out.push_back(each);
+  }
+  return out;
+}
+
+}  // namespace lyceum::models

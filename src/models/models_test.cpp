@@ -1,0 +1,105 @@
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "models/load.h"
+
+namespace lyceum::models {
+namespace {
+
+constexpr const char* kTiny = R"({"architectures":["LlamaForCausalLM"],"model_type":"llama","hidden_size":16,"intermediate_size":24,
+  "num_hidden_layers":2,"num_attention_heads":4,"num_key_value_heads":2,"vocab_size":32,"max_position_embeddings":64,
+  "rms_norm_eps":1e-5,"tie_word_embeddings":true,"eos_token_id":[1,2],"bos_token_id":0,"rope_theta":10000.0})";
+
+// The tiny config with one field replaced or added.
+std::string with_field(const std::string& field, const std::string& value) {
+  std::string text = kTiny;
+  text.erase(text.rfind('}'));
+  if (const auto at = text.find("\"" + field + "\""); at != std::string::npos) {
+    size_t end = text.find(",\"", at), bracket = text.find(']', at);
+    if (text[text.find(':', at) + 1] == '[') end = text.find(",\"", bracket);
+    text.erase(at, end == std::string::npos ? end : end + 1 - at);
+  }
+  while (!text.empty() && (text.back() == ',' || text.back() == '\n')) text.pop_back();
+  return text + ",\"" + field + "\":" + value + "}";
+}
+
+std::string message_of(const std::string& config) {
+  try {
+    read_config(config);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "";
+}
+
+TEST(MakeDecoder, ListsEveryWeightOnceUnderItsCheckpointName) {
+  const auto decoder = make_decoder(kTiny);
+  const auto weights = mutable_weights(*decoder);
+  ASSERT_EQ(weights.size(), 1 + 2 * 9 + 1u);
+  EXPECT_EQ(weights.front().name, "model.embed_tokens.weight");
+  EXPECT_EQ(weights[1].name, "model.layers.0.input_layernorm.weight");
+  EXPECT_EQ(weights.back().name, "model.norm.weight");
+  uint64_t total = 0;
+  for (const auto& weight : weights) total += weight.values.size();
+  EXPECT_EQ(total, decoder->parameters());
+  EXPECT_EQ(list_linears(*decoder).size(), 14u);
+}
+
+TEST(MakeDecoder, WritesReachTheViews) {
+  const auto decoder = make_decoder(kTiny);
+  mutable_weights(*decoder).front().values[3] = 2.5f;
+  EXPECT_EQ(reinterpret_cast<const float*>(decoder->head.weight.data)[3], 2.5f);
+}
+
+TEST(ReadConfig, ReadsSharedFields) {
+  const DecoderConfig config = read_config(kTiny);
+  EXPECT_EQ(config.head_dim, 4u);
+  EXPECT_EQ(config.eos_ids, (std::vector<int32_t>{1, 2}));
+  EXPECT_EQ(config.bos_id, 0);
+  EXPECT_EQ(config.rope.inverse_frequencies.size(), 2u);
+}
+
+TEST(ReadConfig, RefusesSwitchesByName) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"hidden_act", "\"gelu\""},
+      {"pretraining_tp", "2"},
+      {"quantization_config", "{\"quant_method\":\"awq\"}"},
+      {"rope_scaling", "{\"rope_type\":\"mrope\"}"},
+      {"partial_rotary_factor", "0.5"},
+      {"final_logit_softcapping", "30.0"},
+      {"architectures", "[\"MambaForCausalLM\"]"},
+      {"num_key_value_heads", "3"},
+      {"vocab_size", "-4"},
+      {"head_dim", "5"},
+      {"eos_token_id", "99"},
+  };
+  for (const auto& [field, value] : cases) {
+    const std::string message = message_of(with_field(field, value));
+    EXPECT_FALSE(message.empty()) << field;
+    const bool named = message.find(field) != std::string::npos || message.find("rope_type") != std::string::npos ||
+                       message.find("Mamba") != std::string::npos;
+    EXPECT_TRUE(named) << field << " -> " << message;
+  }
+}
+
+TEST(ReadConfig, AcceptsNeutralSwitches) {
+  EXPECT_EQ(message_of(with_field("pretraining_tp", "1")), "");
+  EXPECT_EQ(message_of(with_field("quantization_config", "null")), "");
+  EXPECT_EQ(message_of(with_field("rope_parameters", "{\"rope_type\":\"default\",\"rope_theta\":500000.0}")), "");
+}
+
+TEST(ReadConfig, PlacesSlidingWindows) {
+  const std::string qwen = R"({"architectures":["Qwen2ForCausalLM"],"hidden_size":16,"intermediate_size":24,"num_hidden_layers":3,
+    "num_attention_heads":4,"num_key_value_heads":2,"vocab_size":32,"use_sliding_window":true,"sliding_window":8,"max_window_layers":1})";
+  EXPECT_EQ(read_config(qwen).sliding_window, (std::vector<uint32_t>{0, 8, 8}));
+  EXPECT_TRUE(read_config(qwen).qkv_bias);
+}
+
+TEST(Rope, DynamicGrowsOnlyBeyondItsContext) {
+  const DecoderConfig config = read_config(with_field("rope_scaling", R"({"type":"dynamic","factor":2.0})"));
+  EXPECT_EQ(config.rope.inverse_frequencies_for(64), config.rope.inverse_frequencies);
+  EXPECT_LT(config.rope.inverse_frequencies_for(128)[1], config.rope.inverse_frequencies[1]);
+}
+
+}  // namespace
+}  // namespace lyceum::models

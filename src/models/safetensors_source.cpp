@@ -1,0 +1,70 @@
+// config.json + safetensors, as transformers writes them.
+#include <set>
+
+#include "base/files.h"
+#include "formats/safetensors.h"
+#include "models/bind.h"
+#include "models/load.h"
+#include "models/sources.h"
+
+namespace lyceum::models {
+
+namespace {
+
+constexpr uint64_t kConfigBytesMax = 4u << 20;
+
+class SafetensorsSource final : public WeightSource {
+ public:
+  SafetensorsSource(const formats::SafetensorsModel& model, std::string folder) : model_(model), folder_(std::move(folder)) {}
+
+  tensor::WeightView find(const std::string& name, const TensorShape& shape) override {
+    const auto found = model_.find(name);
+    if (!found) return {};
+    used_.insert(name);
+    const auto fail = [&](const std::string& why) {
+      throw Error(Code::unprocessable, found->file->string() + ": tensor " + name + " " + why);
+    };
+    const auto& stored = found->tensor->shape;
+    const bool fits = shape.vector ? stored == std::vector<uint64_t>{shape.columns} : stored == std::vector<uint64_t>{shape.rows, shape.columns};
+    if (!fits) fail("has shape " + describe_stored(stored) + "; the configuration says " + describe(shape));
+    const auto dtype = find_dtype(found->tensor->dtype);
+    if (!dtype) fail("has dtype " + found->tensor->dtype + "; supported are F32, F16 and BF16");
+    return {found->bytes.data(), *dtype, shape.rows, shape.columns};
+  }
+
+  std::vector<std::string> unused() const override {
+    std::vector<std::string> out;
+    for (const std::string& name : model_.names()) {
+      // Old checkpoints carry the inverse frequencies; they follow from the configuration.
+      if (!used_.contains(name) && !name.ends_with("rotary_emb.inv_freq")) out.push_back(name);
+    }
+    return out;
+  }
+
+  std::string what() const override { return folder_; }
+
+ private:
+  static std::string describe_stored(const std::vector<uint64_t>& shape) {
+    std::string out = "[";
+    for (size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);
+    return out + "]";
+  }
+
+  const formats::SafetensorsModel& model_;
+  std::string folder_;
+  std::set<std::string> used_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder) {
+  const std::filesystem::path config_path = folder / "config.json";
+  DecoderConfig config = read_config(read_file(config_path, kConfigBytesMax), config_path.string());
+  auto model = std::make_shared<formats::SafetensorsModel>(folder);
+  SafetensorsSource source(*model, folder.string());
+  auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));
+  decoder->storage.push_back(model);
+  return decoder;
+}
+
+}  // namespace lyceum::models
