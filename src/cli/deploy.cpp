@@ -1,0 +1,54 @@
+#include <iostream>
+
+#include "cli/hub_client.h"
+
+namespace lyceum::cli {
+namespace {
+
+struct Args {
+  std::string model;
+  std::vector<std::string> adapters;
+  bool list = false, remove = false;
+};
+
+void show(const json::value& deployments, const Globals& globals, const std::string& endpoint) {
+  if (globals.json) return print_json(deployments);
+  for (const json::value& item : deployments.as_array()) {
+    const json::object& row = item.as_object();
+    std::cout << get_string(row, "model");
+    if (const json::array* adapters = find_array(row, "adapters")) {
+      for (const json::value& adapter : *adapters) {
+        std::cout << "\n  + " << (adapter.is_string() ? std::string(adapter.get_string()) : json::serialize(adapter));
+      }
+    }
+    std::cout << "\n";
+  }
+  std::cout << "OpenAI API: " << endpoint << "/v1\n";
+}
+
+int deploy(const Args& args, const Globals& globals) {
+  HubClient hub(globals);
+  if (args.remove) {
+    hub.send("DELETE", "/api/lyceum/deployments", json::object{{"model", args.model}});
+  } else if (!args.list) {
+    if (args.model.empty()) throw Error(Code::invalid_argument, "name the model to deploy, or use --list");
+    json::array adapters;
+    for (const std::string& adapter : args.adapters) adapters.emplace_back(parse_repo_name(adapter).id);
+    hub.send("POST", "/api/lyceum/deployments", json::object{{"model", args.model}, {"adapters", adapters}});
+  }
+  show(hub.get("/api/lyceum/deployments"), globals, hub.endpoint());
+  return 0;
+}
+
+}  // namespace
+
+void configure_deploy(CLI::App& app, const Globals& globals, Run& run) {
+  auto args = std::make_shared<Args>();
+  app.add_option("model", args->model, "repository of the base model: owner/name[@revision]");
+  app.add_option("--adapter", args->adapters, "repository of a LoRA adapter; repeat for several. Each answers under its own model name");
+  app.add_flag("--list", args->list, "show what is deployed");
+  app.add_flag("--remove", args->remove, "stop serving the model");
+  app.callback([args, &globals, &run] { run = [args, &globals] { return deploy(*args, globals); }; });
+}
+
+}  // namespace lyceum::cli

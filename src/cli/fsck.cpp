@@ -1,0 +1,42 @@
+#include <iostream>
+
+#include "base/progress.h"
+#include "cli/command.h"
+#include "hub/hub.h"
+
+namespace lyceum::cli {
+namespace {
+
+int fsck(const Globals& globals) {
+  if (globals.data.empty()) throw Error(Code::invalid_argument, "name the data folder: lyceum fsck --data FOLDER");
+  if (!std::filesystem::exists(std::filesystem::path(globals.data) / "lyceum.db")) {
+    throw Error(Code::not_found, globals.data + " is not a Lyceum data folder (it has no lyceum.db)");
+  }
+  const SystemClock clock;
+  hub::HubOptions options;
+  options.data_folder = globals.data;
+  const auto hub = hub::Hub::open(options, clock);
+  hub::Hub::FsckReport report;
+  {
+    Progress progress("Checking " + globals.data, 0, Progress::Unit::count, globals.json || globals.quiet);
+    report = hub->fsck([&](uint64_t done, uint64_t) { progress.set(done); });
+  }
+  if (globals.json) {
+    print_json(json::object{{"repos", report.repos}, {"commits", report.commits}, {"blobs", report.blobs},
+                            {"blob_bytes", report.blob_bytes}, {"problems", json::value_from(report.problems)}});
+  } else {
+    for (const std::string& problem : report.problems) std::cout << "problem: " << problem << "\n";
+    std::cout << report.repos << " repositories, " << report.commits << " commits, " << report.blobs << " large files ("
+              << human_bytes(report.blob_bytes) << "), " << report.problems.size() << " problems\n";
+  }
+  return report.problems.empty() ? 0 : 6;
+}
+
+}  // namespace
+
+void configure_fsck(CLI::App& app, const Globals& globals, Run& run) {
+  app.footer("The server must be stopped: one process opens a data folder at a time.");
+  app.callback([&globals, &run] { run = [&globals] { return fsck(globals); }; });
+}
+
+}  // namespace lyceum::cli

@@ -1,0 +1,28 @@
+#include <iostream>
+
+#include "cli/command.h"
+
+namespace lyceum::cli {
+namespace {
+
+constexpr Command kCommands[] = {
+    {"run", "chat with a model in the terminal, or complete one prompt", configure_run},
+    {"pull", "download a repository, resuming and checking every digest", configure_pull},
+    {"push", "upload a folder as one commit", configure_push},
+    {"inspect", "what a model is: architecture, parameters, dtypes, tokenizer, lineage", configure_inspect},
+    {"tune", "fine-tune a model with LoRA on a code folder, a git repository or chats, and publish the adapter", configure_tune},
+    {"pretrain", "train a small model from scratch: tokenizer and all parameters", configure_pretrain},
+    {"compare", "measure base against adapter on held-out files, with a bootstrap interval", configure_compare},
+    {"deploy", "serve a model, with adapters, behind the OpenAI API", configure_deploy},
+    {"reproduce", "run a recorded training again and compare the hash", configure_reproduce},
+    {"fsck", "prove a data folder: every commit, every blob, every row", configure_fsck},
+    {"doctor", "what this machine can do, and what is missing", configure_doctor},
+};
+
+}  // namespace
+
+std::span<const Command> commands() { return kCommands; }
+
+void print_json(const json::value& value) { std::cout << pretty_json(value) << std::flush; }
+
+}  // namespace lyceum::cli

@@ -1,0 +1,65 @@
+// What the pages read of the hub's answers. Field names are those of the wire protocol.
+export type RepoType = 'models' | 'datasets' | 'spaces';
+
+export interface RepoSummary {
+  id: string;
+  author: string;
+  private: boolean;
+  likes: number;
+  downloads: number;
+  tags: string[];
+  pipeline_tag?: string;
+  library_name?: string;
+  lastModified: string;
+  sdk?: string;
+}
+
+export interface RepoInfo extends RepoSummary {
+  sha: string;
+  createdAt: string;
+  cardData?: Record<string, unknown>;
+  safetensors?: { parameters: Record<string, number>; total: number };
+  gguf?: { total: number; architecture: string; context_length: number };
+  config?: Record<string, unknown>;
+  siblings?: { rfilename: string; size?: number }[];
+}
+
+export interface TreeEntry {
+  type: 'file' | 'directory';
+  path: string;
+  size: number;
+  oid: string;
+  lfs?: { oid: string; size: number };
+}
+
+export interface Me {
+  name: string;
+  fullname?: string;
+  administrator?: boolean;
+}
+
+export interface TokenRow {
+  id: number;
+  name: string;
+  role: 'read' | 'write';
+  createdAt: string;
+  lastUsedAt?: string | null;
+}
+
+export interface SpaceApp {
+  task: 'chat' | 'text-generation' | 'fill-in-the-middle';
+  title: string;
+  model: string;
+  adapter?: string;
+  system_prompt?: string;
+  placeholder?: string;
+  about?: string;
+  examples: { text: string; suffix?: string }[];
+  parameters: Record<string, number>;
+}
+
+export interface Lineage {
+  program?: { version?: string };
+  kind?: string;
+  [key: string]: unknown;
+}

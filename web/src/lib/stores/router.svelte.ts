@@ -1,0 +1,26 @@
+// The address is the state: routes read it here, links change it without loading the page anew.
+export const address = $state({ path: location.pathname, query: new URLSearchParams(location.search) });
+
+function read() {
+  address.path = location.pathname;
+  address.query = new URLSearchParams(location.search);
+}
+
+export function go(url: string, replace = false) {
+  history[replace ? 'replaceState' : 'pushState'](null, '', url);
+  read();
+  if (!replace) scrollTo(0, 0);
+}
+
+// Plain clicks on links within this site stay in the page; files and API addresses are left to the browser.
+export function followLinks(event: MouseEvent) {
+  if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;
+  const link = (event.target as Element).closest('a');
+  if (!link || link.target || link.hasAttribute('download') || link.origin !== location.origin) return;
+  if (/^\/(api|v1)\/|\/(resolve|raw)\//.test(link.pathname)) return;
+  if (link.hash && link.pathname === location.pathname) return;
+  event.preventDefault();
+  go(link.href);
+}
+
+addEventListener('popstate', read);
