@@ -1,0 +1,106 @@
+#include "tuning/checkpoint.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "formats/safetensors.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+constexpr std::string_view kPrefix = "checkpoint-";
+
+std::map<uint64_t, fs::path> checkpoints_by_step(const fs::path& run_folder) {
+  std::map<uint64_t, fs::path> found;
+  if (!fs::is_directory(run_folder)) return found;
+  for (const auto& entry : fs::directory_iterator(run_folder)) {
+    const std::string leaf = entry.path().filename().string();
+    uint64_t step = 0;
+    if (!leaf.starts_with(kPrefix)) continue;
+    const char* last = leaf.data() + leaf.size();
+    const auto parsed = std::from_chars(leaf.data() + kPrefix.size(), last, step);
+    if (parsed.ec == std::errc() && parsed.ptr == last && fs::exists(entry.path() / "state.json")) found[step] = entry.path();
+  }
+  return found;
+}
+
+// Name in the file -> the floats it stands for; the same list serves writing and reading.
+template <typename Model, typename Floats>
+std::map<std::string, Floats*> tensors_of(Model& model) {
+  std::map<std::string, Floats*> out;
+  for (auto& parameter : model.parameters) {
+    out[parameter.name + "#value"] = &parameter.value;
+    out[parameter.name + "#first"] = &parameter.first;
+    out[parameter.name + "#second"] = &parameter.second;
+  }
+  return out;
+}
+
+}  // namespace
+
+void save_checkpoint(const fs::path& run_folder, const TrainModel& model, const CheckpointState& state) {
+  const fs::path target = run_folder / (std::string(kPrefix) + std::to_string(state.step));
+  const fs::path partial = run_folder / ("partial-" + std::to_string(state.step));
+  fs::remove_all(partial);
+  make_folders_durable(partial);
+  const auto tensors = tensors_of<const TrainModel, const std::vector<float>>(model);
+  std::vector<formats::SafetensorsSpec> specs;
+  for (const auto& [tensor_name, values] : tensors) specs.push_back({tensor_name, "F32", {values->size()}});
+  formats::write_safetensors(partial / "state.safetensors", specs, {},
+                             [&](const formats::SafetensorsSpec& spec) { return std::as_bytes(std::span(*tensors.at(spec.name))); });
+  const json::object text = {{"step", state.step},
+                             {"epoch", state.cursor.epoch},
+                             {"row", state.cursor.row},
+                             {"seed", state.seed},
+                             {"inputs_sha256", state.inputs_sha256},
+                             {"history", state.history}};
+  write_file_durable(partial / "state.json", pretty_json(text));
+  fs::remove_all(target);
+  rename_durable(partial, target);
+}
+
+std::optional<fs::path> find_checkpoint(const fs::path& run_folder) {
+  const auto found = checkpoints_by_step(run_folder);
+  if (found.empty()) return std::nullopt;
+  return found.rbegin()->second;
+}
+
+CheckpointState load_checkpoint(const fs::path& folder, TrainModel& model, const std::string& inputs_sha256) {
+  const json::value text = parse_json(read_file(folder / "state.json"), (folder / "state.json").string());
+  const json::object& object = get_object(text, "state.json");
+  CheckpointState state;
+  state.step = static_cast<uint64_t>(get_int(object, "step"));
+  state.cursor = {static_cast<uint64_t>(get_int(object, "epoch")), static_cast<uint64_t>(get_int(object, "row"))};
+  state.seed = object.at("seed").to_number<uint64_t>();
+  state.inputs_sha256 = get_string(object, "inputs_sha256");
+  if (const json::array* history = find_array(object, "history")) state.history = *history;
+  if (state.inputs_sha256 != inputs_sha256) {
+    throw Error(Code::conflict, folder.string() + " was written by a run with another recipe, model or data: start in an empty run folder");
+  }
+  const formats::SafetensorsFile file(folder / "state.safetensors");
+  for (const auto& [tensor_name, values] : tensors_of<TrainModel, std::vector<float>>(model)) {
+    const formats::SafetensorsTensor* tensor = file.header().find(tensor_name);
+    if (tensor == nullptr || tensor->dtype != "F32" || tensor->elements() != values->size()) {
+      throw Error(Code::unprocessable, folder.string() + ": tensor " + tensor_name + " is missing or has another shape");
+    }
+    std::memcpy(values->data(), file.bytes(*tensor).data(), values->size() * sizeof(float));
+  }
+  return state;
+}
+
+void prune_checkpoints(const fs::path& run_folder, size_t keep) {
+  const auto found = checkpoints_by_step(run_folder);
+  size_t left = found.size();
+  for (const auto& [step, folder] : found) {
+    if (left-- > keep) fs::remove_all(folder);
+  }
+}
+
+}  // namespace lyceum::tuning

@@ -1,0 +1,32 @@
+// checkpoint.h: everything a run needs to go on as if it had never stopped, in one folder that appears whole or not at all:
+//   checkpoint-<step>/state.safetensors   float32 masters, first and second moments of every parameter
+//   checkpoint-<step>/state.json          step, data cursor, seed, loss history, hash of recipe and data
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/json.h"
+#include "tuning/data/pack.h"
+#include "tuning/model/train_model.h"
+
+namespace lyceum::tuning {
+
+struct CheckpointState {
+  uint64_t step = 0;
+  Cursor cursor;
+  uint64_t seed = 0;
+  std::string inputs_sha256;    // of recipe and data: a checkpoint of another run is refused
+  json::array history;          // progress lines so far
+};
+
+void save_checkpoint(const std::filesystem::path& run_folder, const TrainModel& model, const CheckpointState& state);
+// The newest whole checkpoint of the run; older ones and unfinished leftovers are ignored.
+std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run_folder);
+// Fills the model's parameters. Throws Error(conflict) when the checkpoint belongs to other inputs.
+CheckpointState load_checkpoint(const std::filesystem::path& folder, TrainModel& model, const std::string& inputs_sha256);
+// Keeps the newest `keep` checkpoints.
+void prune_checkpoints(const std::filesystem::path& run_folder, size_t keep);
+
+}  // namespace lyceum::tuning

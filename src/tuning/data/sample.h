@@ -1,0 +1,58 @@
+// sample.h: what the data side hands to the trainer. A sample is one document (a chat, a piece of a file); a row holds whole
+// samples side by side up to the sequence length; a batch is one or more rows laid end to end, without padding.
+//
+//   row:        [ sample 0            ][ sample 1   ][ sample 2      ]
+//   positions:    0 1 2 3 4 5 6 7 8 9    0 1 2 3 4 5   0 1 2 3 4 5 6
+//   target[t]:    ids[t + 1] where t + 1 is in the same sample and labelled, else kNoTarget
+//
+// Attention never crosses a segment border, so a packed row gives the same loss as its samples one by one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace lyceum::tuning {
+
+inline constexpr int32_t kNoTarget = -1;
+
+struct Sample {
+  std::vector<int32_t> ids;
+  std::vector<uint8_t> labelled;   // same length; labelled[i] = token i is learned (predicted from what precedes it)
+  size_t labels() const noexcept;  // how many targets it gives: labelled tokens except the first
+};
+
+struct Segment {
+  uint32_t begin = 0;
+  uint32_t end = 0;
+};
+
+struct Row {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> targets;
+  std::vector<Segment> segments;
+};
+
+struct Batch {
+  std::vector<int32_t> ids;
+  std::vector<int32_t> positions;
+  std::vector<int32_t> targets;
+  std::vector<Segment> segments;
+  size_t tokens() const noexcept { return ids.size(); }
+  size_t labels() const noexcept;
+};
+
+void append_sample(Row& row, const Sample& sample);
+void append_row(Batch& batch, const Row& row);
+
+// Where samples come from. make(index, epoch) is a pure function of its arguments and the seed given at construction, so
+// that a resumed run sees the same data; any thread.
+class SampleSource {
+ public:
+  virtual ~SampleSource() = default;
+  virtual size_t count() const = 0;
+  virtual Sample make(size_t index, uint64_t epoch) const = 0;
+};
+
+}  // namespace lyceum::tuning

@@ -1,0 +1,250 @@
+#include "tuning/model/network.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <span>
+
+#include "base/error.h"
+#include "kernels/attention.h"
+#include "kernels/cross_entropy.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/matmul.h"
+#include "kernels/rms_norm.h"
+#include "tuning/model/linear_pass.h"
+
+namespace lyceum::tuning {
+
+using kernels::ConstRows;
+using kernels::Rows;
+using kernels::Write;
+
+namespace {
+
+// What one layer's backward pass needs from its forward pass.
+struct LayerMemory {
+  Buffer h1, rstd1, q_raw, k_raw, rstd_q, rstd_k, q, k, v, attended, log_sum_exp;
+  Buffer middle, h2, rstd2, gate, up, activated;
+  Buffer low_q, low_k, low_v, low_o, low_gate, low_up, low_down;
+};
+
+// A (tokens, heads * head_dim) matrix seen as (tokens * heads, head_dim): a norm per head.
+Rows per_head(Rows x, size_t head_dim) { return {x.data, x.rows * (x.columns / head_dim), head_dim}; }
+
+void copy_rows(ConstRows from, Rows to) { std::memcpy(to.data, from.data, from.rows * from.columns * sizeof(float)); }
+
+}  // namespace
+
+struct Network::State {
+  TrainModel& model;
+  ThreadPool& pool;
+  NetworkOptions options;
+  kernels::RopeTable rope;
+  size_t hidden, q_columns, kv_columns;
+
+  std::vector<Buffer> inputs;          // residual stream entering each layer
+  std::vector<LayerMemory> memories;   // one per layer, or one in all with recompute
+  Buffer stream, normed, final_rstd, dstream, dnormed, dq, dk, dv, dattended, dwide_gate, dwide_up, dhidden;
+  Buffer chunk_rows, chunk_logits, chunk_gradient, scratch_input, scratch_low, losses;
+  std::vector<uint32_t> documents;
+  uint64_t dropout_key = 0;
+
+  State(TrainModel& model_in, ThreadPool& pool_in, const NetworkOptions& options_in)
+      : model(model_in), pool(pool_in), options(options_in),
+        rope(kernels::make_rope_table(model.config.rope.inverse_frequencies, options.positions_max, model.config.rope.attention_scale)),
+        hidden(model.config.hidden),
+        q_columns(size_t{model.config.heads} * model.config.head_dim),
+        kv_columns(size_t{model.config.kv_heads} * model.config.head_dim),
+        inputs(model.layers.size()), memories(options.recompute ? 1 : model.layers.size()) {}
+
+  LinearPass linear_pass() { return {pool, scratch_input, scratch_low, dropout_key}; }
+  LayerMemory& memory(size_t layer) { return memories[options.recompute ? 0 : layer]; }
+
+  kernels::AttentionShape attention_shape(const TrainLayer& layer) const {
+    return {model.config.heads, model.config.kv_heads, model.config.head_dim, 1.0f / std::sqrt(static_cast<float>(model.config.head_dim)), layer.window};
+  }
+
+  void begin(const Batch& batch) {
+    LYCEUM_CHECK(!batch.ids.empty() && batch.positions.size() == batch.ids.size(), "a batch has tokens and their positions");
+    documents.assign(1, 0);
+    for (const Segment& segment : batch.segments) {
+      LYCEUM_CHECK(segment.begin == documents.back() && segment.end - segment.begin <= options.positions_max, "segments follow each other and fit");
+      documents.push_back(segment.end);
+    }
+  }
+
+  void norm_forward(const TrainNorm& norm, ConstRows x, Rows y, float* rstd) {
+    kernels::rms_norm(pool, x, norm.weight, model.config.norm_epsilon, y, rstd);
+  }
+  void norm_backward(const TrainNorm& norm, ConstRows x, const float* rstd, ConstRows dy, Rows dx, Write write) {
+    kernels::rms_norm_backward(pool, x, norm.weight, rstd, dy, dx, norm.parameter ? norm.parameter->gradient.data() : nullptr, write);
+  }
+
+  // q or k: the head norm if there is one, then the rotation. raw keeps what the norm's backward pass needs.
+  void prepare_heads(const TrainNorm& norm, Rows x, Buffer& raw, Buffer& rstd, std::span<const int32_t> positions) {
+    const size_t head_dim = model.config.head_dim;
+    if (!norm.weight.empty()) {
+      const Rows kept = raw.rows(x.rows, x.columns);
+      copy_rows(x, kept);
+      norm_forward(norm, per_head(kept, head_dim), per_head(x, head_dim), rstd.floats(x.rows * x.columns / head_dim));
+    }
+    kernels::rope(pool, x, head_dim, rope, positions);
+  }
+  void unprepare_heads(const TrainNorm& norm, Rows dx, Buffer& raw, Buffer& rstd, std::span<const int32_t> positions) {
+    const size_t head_dim = model.config.head_dim;
+    kernels::rope(pool, dx, head_dim, rope, positions, kernels::Turn::inverse);
+    if (norm.weight.empty()) return;
+    const Rows kept = raw.rows(dx.rows, dx.columns);
+    norm_backward(norm, per_head(kept, head_dim), rstd.floats(dx.rows * dx.columns / head_dim), per_head(dx, head_dim), per_head(dx, head_dim), Write::set);
+  }
+
+  // x: (tokens, hidden), replaced by the layer's output. The layer's input is kept by the caller.
+  void layer_forward(const TrainLayer& layer, LayerMemory& m, const Batch& batch, Rows x) {
+    const size_t tokens = x.rows;
+    const size_t wide = model.config.intermediate;
+    LinearPass linear = linear_pass();
+    const Rows h1 = m.h1.rows(tokens, hidden);
+    norm_forward(layer.input_norm, x, h1, m.rstd1.floats(tokens));
+    const Rows q = m.q.rows(tokens, q_columns), k = m.k.rows(tokens, kv_columns), v = m.v.rows(tokens, kv_columns);
+    linear.forward(layer.q, h1, m.low_q, q);
+    linear.forward(layer.k, h1, m.low_k, k);
+    linear.forward(layer.v, h1, m.low_v, v);
+    prepare_heads(layer.q_norm, q, m.q_raw, m.rstd_q, batch.positions);
+    prepare_heads(layer.k_norm, k, m.k_raw, m.rstd_k, batch.positions);
+    const Rows attended = m.attended.rows(tokens, q_columns);
+    kernels::attention(pool, attention_shape(layer), documents, q, k, v, attended, m.log_sum_exp.floats(tokens * model.config.heads));
+    const Rows middle = m.middle.rows(tokens, hidden);
+    linear.forward(layer.o, attended, m.low_o, middle);
+    kernels::add(pool, x, middle);
+
+    const Rows h2 = m.h2.rows(tokens, hidden);
+    norm_forward(layer.post_attention_norm, middle, h2, m.rstd2.floats(tokens));
+    const Rows gate = m.gate.rows(tokens, wide), up = m.up.rows(tokens, wide), activated = m.activated.rows(tokens, wide);
+    linear.forward(layer.gate, h2, m.low_gate, gate);
+    linear.forward(layer.up, h2, m.low_up, up);
+    kernels::silu_mul(pool, gate, up, activated);
+    linear.forward(layer.down, activated, m.low_down, x);
+    kernels::add(pool, middle, x);
+  }
+
+  // dx: the gradient of the layer's output, replaced by that of its input.
+  void layer_backward(const TrainLayer& layer, LayerMemory& m, const Batch& batch, ConstRows x, Rows dx) {
+    const size_t tokens = x.rows;
+    const size_t wide = model.config.intermediate;
+    LinearPass linear = linear_pass();
+    const Rows dgate = dwide_gate.rows(tokens, wide), dup = dwide_up.rows(tokens, wide), dh = dhidden.rows(tokens, hidden);
+    linear.backward(layer.down, m.activated.rows(tokens, wide), m.low_down, dx, dgate, Write::set);
+    kernels::silu_mul_backward(pool, m.gate.rows(tokens, wide), m.up.rows(tokens, wide), dgate, dgate, dup);
+    const Rows h2 = m.h2.rows(tokens, hidden);
+    linear.backward(layer.gate, h2, m.low_gate, dgate, dh, Write::set);
+    linear.backward(layer.up, h2, m.low_up, dup, dh, Write::add);
+    norm_backward(layer.post_attention_norm, m.middle.rows(tokens, hidden), m.rstd2.floats(tokens), dh, dx, Write::add);
+
+    const Rows attended = m.attended.rows(tokens, q_columns), da = dattended.rows(tokens, q_columns);
+    linear.backward(layer.o, attended, m.low_o, dx, da, Write::set);
+    const Rows gq = dq.rows(tokens, q_columns), gk = dk.rows(tokens, kv_columns), gv = dv.rows(tokens, kv_columns);
+    kernels::attention_backward(pool, attention_shape(layer), documents, m.q.rows(tokens, q_columns), m.k.rows(tokens, kv_columns),
+                                m.v.rows(tokens, kv_columns), attended, m.log_sum_exp.floats(tokens * model.config.heads), da, gq, gk, gv);
+    unprepare_heads(layer.q_norm, gq, m.q_raw, m.rstd_q, batch.positions);
+    unprepare_heads(layer.k_norm, gk, m.k_raw, m.rstd_k, batch.positions);
+    const Rows h1 = m.h1.rows(tokens, hidden);
+    linear.backward(layer.q, h1, m.low_q, gq, dh, Write::set);
+    linear.backward(layer.k, h1, m.low_k, gk, dh, Write::add);
+    linear.backward(layer.v, h1, m.low_v, gv, dh, Write::add);
+    norm_backward(layer.input_norm, x, m.rstd1.floats(tokens), dh, dx, Write::add);
+  }
+
+  // Runs all layers; returns the final norm's output. inputs[i] keeps each layer's input when keep is set.
+  Rows body_forward(const Batch& batch, bool keep) {
+    const size_t tokens = batch.tokens();
+    const Rows x = stream.rows(tokens, hidden);
+    kernels::embed(pool, model.embedding.weight, batch.ids, x);
+    for (size_t i = 0; i < model.layers.size(); ++i) {
+      if (keep) copy_rows(x, inputs[i].rows(tokens, hidden));
+      layer_forward(model.layers[i], keep ? memory(i) : memories[0], batch, x);
+    }
+    const Rows out = normed.rows(tokens, hidden);
+    norm_forward(model.final_norm, x, out, final_rstd.floats(tokens));
+    return out;
+  }
+
+  // The loss over the rows that have a target, a chunk at a time. With gradients, dnormed gets the gradient of the final
+  // norm's output (zero for rows without a target).
+  double head(const Batch& batch, ConstRows out, const float* gradient_scale) {
+    std::vector<uint32_t> rows;
+    for (uint32_t t = 0; t < batch.tokens(); ++t) {
+      if (batch.targets[t] != kNoTarget) rows.push_back(t);
+    }
+    const Rows dout = dnormed.rows(batch.tokens(), hidden);
+    if (gradient_scale != nullptr) std::fill(dout.data, dout.data + batch.tokens() * hidden, 0.0f);
+    double sum = 0;
+    for (size_t at = 0; at < rows.size(); at += options.head_chunk_rows) {
+      const std::span<const uint32_t> chunk = std::span(rows).subspan(at, std::min(options.head_chunk_rows, rows.size() - at));
+      sum += head_chunk(batch, chunk, out, dout, gradient_scale);
+    }
+    return sum;
+  }
+
+  double head_chunk(const Batch& batch, std::span<const uint32_t> chunk, ConstRows out, Rows dout, const float* gradient_scale) {
+    const Rows x = chunk_rows.rows(chunk.size(), hidden);
+    std::vector<int32_t> labels(chunk.size());
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      std::memcpy(x.row(i), out.row(chunk[i]), hidden * sizeof(float));
+      labels[i] = batch.targets[chunk[i]];
+    }
+    const Rows logits = chunk_logits.rows(chunk.size(), model.config.vocab);
+    float* loss = losses.floats(chunk.size());
+    kernels::matmul(pool, x, model.head.weight, model.head.bias, logits);
+    if (gradient_scale == nullptr) {
+      kernels::cross_entropy(pool, logits, labels, loss);
+    } else {
+      kernels::cross_entropy_backward(pool, logits, labels, *gradient_scale, loss);
+      const Rows dx = chunk_gradient.rows(chunk.size(), hidden);
+      Buffer unused;
+      linear_pass().backward(model.head, x, unused, logits, dx, Write::set);
+      for (size_t i = 0; i < chunk.size(); ++i) std::memcpy(dout.row(chunk[i]), dx.row(i), hidden * sizeof(float));
+    }
+    double sum = 0;
+    for (size_t i = 0; i < chunk.size(); ++i) sum += loss[i];
+    return sum;
+  }
+
+  void body_backward(const Batch& batch) {
+    const size_t tokens = batch.tokens();
+    const Rows dx = dstream.rows(tokens, hidden);
+    norm_backward(model.final_norm, stream.rows(tokens, hidden), final_rstd.floats(tokens), dnormed.rows(tokens, hidden), dx, Write::set);
+    for (size_t i = model.layers.size(); i-- > 0;) {
+      const Rows input = inputs[i].rows(tokens, hidden);
+      if (options.recompute && i + 1 != model.layers.size()) {
+        const Rows again = stream.rows(tokens, hidden);
+        copy_rows(input, again);
+        layer_forward(model.layers[i], memory(i), batch, again);
+      }
+      layer_backward(model.layers[i], memory(i), batch, input, dx);
+    }
+    if (Parameter* table = model.embedding.weight_parameter) {
+      kernels::embed_backward(pool, batch.ids, dx, Rows(table->gradient.data(), table->rows, table->columns));
+    }
+  }
+};
+
+Network::Network(TrainModel& model, ThreadPool& pool, const NetworkOptions& options) : state_(std::make_unique<State>(model, pool, options)) {}
+Network::~Network() = default;
+
+double Network::forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key) {
+  state_->dropout_key = dropout_key;
+  state_->begin(batch);
+  const Rows out = state_->body_forward(batch, true);
+  const double sum = state_->head(batch, out, &gradient_scale);
+  state_->body_backward(batch);
+  return sum;
+}
+
+double Network::loss(const Batch& batch) {
+  state_->dropout_key = 0;
+  state_->begin(batch);
+  return state_->head(batch, state_->body_forward(batch, false), nullptr);
+}
+
+}  // namespace lyceum::tuning

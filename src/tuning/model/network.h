@@ -1,0 +1,43 @@
+// network.h: the forward and backward pass of a whole decoder over one batch, written out by hand (no autograd tape).
+//
+//   x ─ norm ─┬ q ─ (norm) ─ rope ┐                  x ─ norm ─┬ gate ┐
+//             ├ k ─ (norm) ─ rope ┼ attention ─ o ─ +          └ up ──┴ silu_mul ─ down ─ +
+//             └ v ────────────────┘
+//
+// The logits of a batch are never held whole: rows without a target are skipped, the rest goes through the head in chunks,
+// and each chunk's gradient is taken at once. With recompute on, a layer keeps only its input and is run again in the
+// backward pass; the numbers are the same either way, because every kernel's bytes depend on its inputs only.
+#pragma once
+
+#include <memory>
+
+#include "base/threads.h"
+#include "tuning/data/sample.h"
+#include "tuning/model/train_model.h"
+
+namespace lyceum::tuning {
+
+struct NetworkOptions {
+  bool recompute = false;
+  size_t head_chunk_rows = 256;
+  size_t positions_max = 4096;   // the longest sample that will come
+};
+
+// Not thread-safe; uses all threads of the pool inside.
+class Network {
+ public:
+  Network(TrainModel& model, ThreadPool& pool, const NetworkOptions& options);
+  ~Network();
+
+  // The sum of -log p over the batch's targets. Gradients of (gradient_scale * that sum) are added to the parameters'.
+  // dropout_key: a number that names this batch (step and place in it); the masks follow from it.
+  double forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key);
+  // The same sum, without gradients and without dropout.
+  double loss(const Batch& batch);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lyceum::tuning

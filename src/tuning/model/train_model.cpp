@@ -1,0 +1,199 @@
+#include "tuning/model/train_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "base/random.h"
+#include "kernels/convert.h"
+#include "kernels/matmul.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+using models::Linear;
+using models::Norm;
+using tensor::WeightView;
+
+void read_floats(const WeightView& view, float* out) {
+  for (size_t row = 0; row < view.rows; ++row) kernels::dequantize_row(view, row, out + row * view.columns);
+}
+
+// Every parameter draws from its own generator, so that its values depend on the seed and its name only.
+Rng rng_for(uint64_t seed, std::string_view name) {
+  uint64_t key = 0;
+  const std::string digest = sha256_raw(name);
+  for (size_t i = 0; i < 8; ++i) key = (key << 8) | static_cast<unsigned char>(digest[i]);
+  Rng mixed(seed ^ key);
+  return Rng(mixed.next());
+}
+
+Parameter& add_parameter(TrainModel& model, std::string name, size_t rows, size_t columns, bool vector) {
+  Parameter& parameter = model.parameters.emplace_back();
+  parameter.name = std::move(name);
+  parameter.rows = rows;
+  parameter.columns = columns;
+  parameter.vector = vector;
+  parameter.decay = !vector;
+  for (auto* part : {&parameter.value, &parameter.gradient, &parameter.first, &parameter.second}) part->assign(rows * columns, 0.0f);
+  return parameter;
+}
+
+// Turns the decoder's linears and norms into trainable or frozen ones; the three factories differ only in these two functions.
+class Builder {
+ public:
+  Builder(TrainModel& model, bool trainable) : model_(model), trainable_(trainable) {}
+
+  TrainLinear linear(const Linear& source) {
+    TrainLinear out;
+    out.name = source.name;
+    out.weight = source.weight;
+    if (trainable_) {
+      out.weight_parameter = &copy(source.name + ".weight", source.weight, false);
+      out.weight = out.weight_parameter->view();
+    }
+    if (source.bias.empty()) return out;
+    if (trainable_) {
+      out.bias_parameter = &copy(source.name + ".bias", source.bias, true);
+      out.bias = out.bias_parameter->value.data();
+    } else {
+      std::vector<float>& values = model_.constants.emplace_back(source.bias.columns * source.bias.rows);
+      read_floats(source.bias, values.data());
+      out.bias = values.data();
+    }
+    return out;
+  }
+
+  TrainNorm norm(const Norm& source) {
+    TrainNorm out;
+    out.weight = source.weight;
+    if (trainable_ && !source.weight.empty()) {
+      out.parameter = &copy(source.name + ".weight", source.weight, true);
+      out.weight = out.parameter->view();
+    }
+    return out;
+  }
+
+ private:
+  Parameter& copy(std::string name, const WeightView& view, bool vector) {
+    Parameter& parameter = add_parameter(model_, std::move(name), view.rows, view.columns, vector);
+    read_floats(view, parameter.value.data());
+    return parameter;
+  }
+
+  TrainModel& model_;
+  bool trainable_;
+};
+
+std::unique_ptr<TrainModel> build(const models::Decoder& decoder, bool trainable) {
+  auto model = std::make_unique<TrainModel>();
+  model->config = decoder.config;
+  Builder builder(*model, trainable);
+  model->embedding = builder.linear(decoder.embedding);
+  for (size_t i = 0; i < decoder.layers.size(); ++i) {
+    const models::DecoderLayer& from = decoder.layers[i];
+    TrainLayer& to = model->layers.emplace_back();
+    to.input_norm = builder.norm(from.input_norm);
+    to.q = builder.linear(from.q);
+    to.k = builder.linear(from.k);
+    to.v = builder.linear(from.v);
+    to.q_norm = builder.norm(from.q_norm);
+    to.k_norm = builder.norm(from.k_norm);
+    to.o = builder.linear(from.o);
+    to.post_attention_norm = builder.norm(from.post_attention_norm);
+    to.gate = builder.linear(from.gate);
+    to.up = builder.linear(from.up);
+    to.down = builder.linear(from.down);
+    to.window = i < decoder.config.sliding_window.size() ? decoder.config.sliding_window[i] : 0;
+  }
+  model->final_norm = builder.norm(decoder.final_norm);
+  model->head = decoder.config.tied_embeddings ? model->embedding : builder.linear(decoder.head);
+  if (decoder.config.tied_embeddings) model->head.name = decoder.head.name;
+  return model;
+}
+
+bool writes_residual(std::string_view name) {
+  return name.ends_with(".o_proj.weight") || name.ends_with(".down_proj.weight");
+}
+
+bool takes_lora(const std::string& module, const std::vector<std::string>& targets) {
+  if (targets.empty()) return true;
+  return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
+    return target == "all-linear" || target == "all" || module == target || module.ends_with("." + target);
+  });
+}
+
+void check_targets(const models::Decoder& decoder, const std::vector<std::string>& targets, size_t matched) {
+  if (matched > 0) return;
+  std::string names;
+  for (const std::string& target : targets) names += (names.empty() ? "" : ", ") + target;
+  throw Error(Code::unprocessable, "target_modules (" + names + ") match no linear layer of " + decoder.config.architecture +
+                                       "; its layers are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or say all-linear");
+}
+
+void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& options, uint64_t salt) {
+  const size_t in = linear.weight.columns, out = linear.weight.rows;
+  Parameter& a = add_parameter(model, linear.name + ".lora_A.weight", options.r, in, false);
+  Parameter& b = add_parameter(model, linear.name + ".lora_B.weight", out, options.r, false);
+  // kaiming_uniform with a = sqrt(5) is U(-1/sqrt(in), 1/sqrt(in)).
+  Rng rng = rng_for(options.seed, a.name);
+  const double bound = 1.0 / std::sqrt(static_cast<double>(in));
+  for (float& value : a.value) value = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
+  const float divisor = options.rslora ? std::sqrt(static_cast<float>(options.r)) : static_cast<float>(options.r);
+  linear.lora = LoraPair{&a, &b, options.alpha / divisor, options.dropout, salt};
+}
+
+}  // namespace
+
+WeightView Parameter::view() const noexcept { return kernels::f32_view(value.data(), rows, columns); }
+
+uint64_t TrainModel::trainable() const noexcept {
+  uint64_t count = 0;
+  for (const Parameter& parameter : parameters) count += parameter.size();
+  return count;
+}
+
+std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder) { return build(decoder, true); }
+
+std::unique_ptr<TrainModel> make_random_model(const models::Decoder& decoder, uint64_t seed) {
+  auto model = build(decoder, true);
+  const double residual_scale = 1.0 / std::sqrt(2.0 * decoder.config.layers);
+  for (Parameter& parameter : model->parameters) {
+    const bool norm = parameter.vector && parameter.name.find("norm") != std::string::npos;
+    if (parameter.vector) {
+      std::fill(parameter.value.begin(), parameter.value.end(), norm ? 1.0f : 0.0f);
+      continue;
+    }
+    Rng rng = rng_for(seed, parameter.name);
+    const double deviation = 0.02 * (writes_residual(parameter.name) ? residual_scale : 1.0);
+    for (float& value : parameter.value) value = static_cast<float>(rng.normal() * deviation);
+  }
+  return model;
+}
+
+std::unique_ptr<TrainModel> make_lora_model(std::shared_ptr<const models::Decoder> decoder, const LoraOptions& options) {
+  if (options.r == 0) throw Error(Code::invalid_argument, "lora_r must be at least 1");
+  if (options.dropout < 0 || options.dropout >= 1) throw Error(Code::invalid_argument, "lora_dropout must be in [0, 1)");
+  auto model = build(*decoder, false);
+  uint64_t salt = 0;
+  size_t matched = 0;
+  std::set<std::string> names;
+  for (TrainLayer& layer : model->layers) {
+    for (TrainLinear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+      ++salt;
+      if (!takes_lora(linear->name, options.targets)) continue;
+      attach_lora(*model, *linear, options, salt);
+      names.insert(linear->name.substr(linear->name.rfind('.') + 1));
+      ++matched;
+    }
+  }
+  check_targets(*decoder, options.targets, matched);
+  model->lora_modules.assign(names.begin(), names.end());
+  model->base = std::move(decoder);
+  return model;
+}
+
+}  // namespace lyceum::tuning

@@ -1,0 +1,91 @@
+// train_model.h: a decoder as the trainer sees it: every weight is either a Parameter (float32 master, gradient, Adam moments)
+// or a frozen view of the base in its stored dtype; a linear layer may carry a LoRA pair beside its frozen weight.
+//
+// Full training:  every weight is a Parameter, initialised from the decoder or at random.
+// LoRA:           y = W x + b + scale * B (A dropout(x)), only A (r, in) and B (out, r) are Parameters.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/rope.h"
+#include "models/decoder.h"
+#include "tensor/view.h"
+
+namespace lyceum::tuning {
+
+struct Parameter {
+  std::string name;
+  size_t rows = 0;      // 1 for a vector
+  size_t columns = 0;
+  bool vector = false;  // stored with shape (columns)
+  bool decay = true;    // weight decay applies (not to norms and biases)
+  std::vector<float> value, gradient, first, second;
+  size_t size() const noexcept { return rows * columns; }
+  tensor::WeightView view() const noexcept;
+};
+
+struct LoraPair {
+  Parameter* a = nullptr;
+  Parameter* b = nullptr;
+  float scale = 1.0f;
+  float dropout = 0.0f;
+  uint64_t salt = 0;    // tells this layer's dropout mask from the others'
+};
+
+struct TrainLinear {
+  std::string name;
+  tensor::WeightView weight;
+  const float* bias = nullptr;
+  Parameter* weight_parameter = nullptr;   // null when frozen
+  Parameter* bias_parameter = nullptr;
+  std::optional<LoraPair> lora;
+};
+
+struct TrainNorm {
+  tensor::WeightView weight;               // empty if the norm is absent
+  Parameter* parameter = nullptr;
+};
+
+struct TrainLayer {
+  TrainNorm input_norm, post_attention_norm, q_norm, k_norm;
+  TrainLinear q, k, v, o, gate, up, down;
+  size_t window = 0;
+};
+
+struct LoraOptions {
+  uint32_t r = 8;
+  float alpha = 16;
+  float dropout = 0;
+  bool rslora = false;
+  std::vector<std::string> targets;        // module name suffixes; empty or {"all-linear"} = every linear layer but the head
+  uint64_t seed = 42;
+};
+
+struct TrainModel {
+  models::DecoderConfig config;
+  TrainLinear embedding, head;             // tied: head.weight_parameter == embedding.weight_parameter
+  std::vector<TrainLayer> layers;
+  TrainNorm final_norm;
+  std::deque<Parameter> parameters;        // in a fixed order; addresses are stable
+  std::deque<std::vector<float>> constants;
+  std::shared_ptr<const models::Decoder> base;   // keeps frozen views alive
+  std::vector<std::string> lora_modules;   // short names of the modules that carry a pair, sorted: PEFT's target_modules
+
+  uint64_t trainable() const noexcept;
+};
+
+// Every weight of the decoder, copied to float32.
+std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder);
+// The decoder gives shapes only: matrices N(0, 0.02), those that write to the residual stream divided by sqrt(2 layers), norms 1,
+// biases 0.
+std::unique_ptr<TrainModel> make_random_model(const models::Decoder& decoder, uint64_t seed);
+// A kaiming-uniform (a = sqrt 5), B zero. Throws Error(unprocessable) naming the targets that match no layer.
+std::unique_ptr<TrainModel> make_lora_model(std::shared_ptr<const models::Decoder> decoder, const LoraOptions& options);
+
+}  // namespace lyceum::tuning

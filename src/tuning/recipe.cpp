@@ -1,0 +1,258 @@
+#include "tuning/recipe.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <set>
+#include <type_traits>
+
+#include "base/files.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+struct Key {
+  std::string_view name;
+  std::vector<std::string_view> aliases;
+  std::string_view help;
+  std::function<void(Recipe&, const json::value&)> read;
+  std::function<json::value(const Recipe&)> write;
+};
+
+[[noreturn]] void wrong_type(std::string_view key, std::string_view wanted) {
+  throw Error(Code::invalid_argument, "recipe key '" + std::string(key) + "' must be " + std::string(wanted));
+}
+
+template <typename T>
+T read_value(std::string_view key, const json::value& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    if (!value.is_bool()) wrong_type(key, "true or false");
+    return value.as_bool();
+  } else if constexpr (std::is_same_v<T, std::string>) {
+    if (!value.is_string()) wrong_type(key, "text");
+    return std::string(value.as_string());
+  } else if constexpr (std::is_same_v<T, json::object>) {
+    if (!value.is_object()) wrong_type(key, "an object");
+    return value.as_object();
+  } else if constexpr (std::is_floating_point_v<T>) {
+    if (!value.is_number()) wrong_type(key, "a number");
+    const double number = value.to_number<double>();
+    if (!std::isfinite(number) || number < 0) wrong_type(key, "a number of zero or more");
+    return number;
+  } else if constexpr (std::is_integral_v<T>) {
+    if (!value.is_number()) wrong_type(key, "a whole number");
+    const double number = value.to_number<double>();
+    if (number < 0 || number != std::floor(number) || number > 9e15 || number > static_cast<double>(std::numeric_limits<T>::max())) {
+      wrong_type(key, "a whole number of zero or more");
+    }
+    return static_cast<T>(number);
+  } else {
+    if (value.is_string()) return {std::string(value.as_string())};
+    if (!value.is_array()) wrong_type(key, "a list of texts");
+    T list;
+    for (const json::value& item : value.as_array()) {
+      if (!item.is_string()) wrong_type(key, "a list of texts");
+      list.emplace_back(item.as_string());
+    }
+    return list;
+  }
+}
+
+template <typename T>
+json::value write_value(const T& value) {
+  if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+    json::array list;
+    for (const std::string& item : value) list.emplace_back(item);
+    return list;
+  } else {
+    return json::value(value);
+  }
+}
+
+template <typename T>
+Key key(std::string_view name, T Recipe::* member, std::vector<std::string_view> aliases, std::string_view help) {
+  return {name, std::move(aliases), help, [name, member](Recipe& recipe, const json::value& value) { recipe.*member = read_value<T>(name, value); },
+          [member](const Recipe& recipe) { return write_value(recipe.*member); }};
+}
+
+const std::vector<Key>& keys() {
+  static const std::vector<Key> table = {
+      key("method", &Recipe::method, {"finetuning_type", "adapter"}, "lora, full, or pretrain (from scratch)"),
+      key("base_model", &Recipe::base_model, {"model_name_or_path", "model_name"}, "the model to start from"),
+      key("dataset", &Recipe::dataset, {"dataset_path", "data"}, "a code folder, a git work tree, a chat .jsonl or text files"),
+      key("data_format", &Recipe::data_format, {"dataset_format"}, "code, chat, text or auto"),
+      key("model", &Recipe::model, {"model_config"}, "pretrain: the config.json of the new model"),
+      key("vocab_size", &Recipe::vocab_size, {}, "pretrain: size of the byte-level BPE vocabulary"),
+      key("chat_template", &Recipe::chat_template, {}, "pretrain: the Jinja template stored with the tokenizer"),
+      key("seq_len", &Recipe::seq_len, {"cutoff_len", "sequence_len", "max_length", "max_seq_length"}, "longest sample and row, in tokens"),
+      key("packing", &Recipe::packing, {"sample_packing", "neat_packing"}, "several isolated samples a row"),
+      key("shuffle", &Recipe::shuffle, {}, "a new order every epoch"),
+      key("train_on_inputs", &Recipe::train_on_inputs, {"train_on_prompt", "train_on_input"}, "chat: learn the user's turns too"),
+      key("fim_rate", &Recipe::fim_rate, {}, "code: share of samples turned into fill-in-the-middle"),
+      key("fim_spm_rate", &Recipe::fim_spm_rate, {}, "code: share of those in suffix-prefix-middle order"),
+      key("fim_line_rate", &Recipe::fim_line_rate, {}, "code: share of those whose middle ends at a line's end"),
+      key("extensions", &Recipe::extensions, {"include_extensions"}, "code: file name endings to keep"),
+      key("exclude", &Recipe::exclude, {}, "code: path prefixes or * patterns to leave out"),
+      key("file_bytes_max", &Recipe::file_bytes_max, {}, "code: larger files are dropped"),
+      key("line_length_max", &Recipe::line_length_max, {}, "code: files with a longer line are dropped"),
+      key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files held out for lyceum compare"),
+      key("holdout", &Recipe::holdout, {}, "how they are chosen: path (stable hash) or time (last changed in git)"),
+      key("micro_batch_size", &Recipe::micro_batch_size, {"per_device_train_batch_size", "batch_size"}, "rows run at once"),
+      key("gradient_accumulation_steps", &Recipe::gradient_accumulation_steps, {}, "such batches a step"),
+      key("num_epochs", &Recipe::num_epochs, {"num_train_epochs", "epochs"}, "passes over the data"),
+      key("max_steps", &Recipe::max_steps, {}, "stop after so many steps; over num_epochs when set"),
+      key("learning_rate", &Recipe::learning_rate, {"lr"}, "peak learning rate"),
+      key("lr_scheduler", &Recipe::lr_scheduler, {"lr_scheduler_type"}, "cosine, linear or constant"),
+      key("min_lr_ratio", &Recipe::min_lr_ratio, {"cosine_min_lr_ratio"}, "where the schedule ends, as a share of the peak"),
+      key("warmup_ratio", &Recipe::warmup_ratio, {}, "share of the steps with a rising rate"),
+      key("warmup_steps", &Recipe::warmup_steps, {}, "the same as a number of steps; over warmup_ratio when set"),
+      key("weight_decay", &Recipe::weight_decay, {}, "AdamW's decoupled decay, matrices only"),
+      key("adam_beta1", &Recipe::adam_beta1, {}, "AdamW"),
+      key("adam_beta2", &Recipe::adam_beta2, {}, "AdamW"),
+      key("adam_epsilon", &Recipe::adam_epsilon, {"adam_eps"}, "AdamW"),
+      key("max_grad_norm", &Recipe::max_grad_norm, {"gradient_clipping"}, "clip by the global norm; 0 = off"),
+      key("seed", &Recipe::seed, {"data_seed"}, "of initial values, order, fill-in-the-middle and dropout"),
+      key("gradient_checkpointing", &Recipe::gradient_checkpointing, {}, "keep less, compute again; same numbers"),
+      key("lora_r", &Recipe::lora_r, {"r", "lora_rank"}, "rank of the adapter"),
+      key("lora_alpha", &Recipe::lora_alpha, {}, "its scale is alpha / r"),
+      key("lora_dropout", &Recipe::lora_dropout, {}, "on the adapter's input"),
+      key("use_rslora", &Recipe::use_rslora, {"peft_use_rslora"}, "scale is alpha / sqrt(r)"),
+      key("target_modules", &Recipe::target_modules, {"lora_target", "lora_target_modules"}, "module names; all-linear by default"),
+      key("save_steps", &Recipe::save_steps, {}, "a checkpoint every so many steps"),
+      key("save_dtype", &Recipe::save_dtype, {}, "full models: bf16 or f32"),
+  };
+  return table;
+}
+
+size_t edit_distance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+[[noreturn]] void refuse_unknown(std::string_view given) {
+  std::string_view nearest;
+  size_t best = SIZE_MAX;
+  for (const Key& known : keys()) {
+    std::vector<std::string_view> names = known.aliases;
+    names.push_back(known.name);
+    for (const std::string_view candidate : names) {
+      const size_t distance = edit_distance(given, candidate);
+      if (distance < best) best = distance, nearest = candidate;
+    }
+  }
+  throw Error(Code::invalid_argument, "unknown recipe key '" + std::string(given) + "'; the nearest known one is '" + std::string(nearest) + "'", "UnknownRecipeKey");
+}
+
+const Key& get_key(std::string_view given) {
+  for (const Key& known : keys()) {
+    if (known.name == given || std::find(known.aliases.begin(), known.aliases.end(), given) != known.aliases.end()) return known;
+  }
+  refuse_unknown(given);
+}
+
+json::value yaml_scalar(const YAML::Node& node) {
+  const std::string& text = node.Scalar();
+  if (node.Tag() == "!") return json::value(text);   // quoted
+  bool flag = false;
+  if (YAML::convert<bool>::decode(node, flag) && text.size() > 1) return flag;
+  int64_t whole = 0;
+  if (YAML::convert<int64_t>::decode(node, whole)) return whole;
+  double number = 0;
+  if (YAML::convert<double>::decode(node, number)) return number;
+  return json::value(text);
+}
+
+json::value yaml_to_json(const YAML::Node& node, int depth) {
+  if (depth > 32) throw Error(Code::invalid_argument, "the recipe is nested too deeply");
+  if (node.IsMap()) {
+    json::object object;
+    for (const auto& item : node) object[item.first.as<std::string>()] = yaml_to_json(item.second, depth + 1);
+    return object;
+  }
+  if (node.IsSequence()) {
+    json::array list;
+    for (const auto& item : node) list.push_back(yaml_to_json(item, depth + 1));
+    return list;
+  }
+  if (!node.IsScalar()) return nullptr;
+  return yaml_scalar(node);
+}
+
+void require(bool condition, const std::string& message) {
+  if (!condition) throw Error(Code::invalid_argument, "recipe: " + message);
+}
+
+void check_recipe(const Recipe& recipe) {
+  require(recipe.method == "lora" || recipe.method == "full" || recipe.method == "pretrain", "method must be lora, full or pretrain, not '" + recipe.method + "'");
+  require(recipe.data_format == "auto" || recipe.data_format == "code" || recipe.data_format == "chat" || recipe.data_format == "text",
+          "data_format must be code, chat, text or auto");
+  require(recipe.holdout == "path" || recipe.holdout == "time", "holdout must be path or time");
+  require(recipe.save_dtype == "bf16" || recipe.save_dtype == "f32", "save_dtype must be bf16 or f32");
+  require(recipe.seq_len >= 8 && recipe.seq_len <= 131072, "seq_len must be between 8 and 131072");
+  require(recipe.micro_batch_size >= 1 && recipe.gradient_accumulation_steps >= 1, "batch sizes must be at least 1");
+  require(recipe.fim_rate <= 1 && recipe.fim_spm_rate <= 1 && recipe.fim_line_rate <= 1, "FIM rates must be at most 1");
+  require(recipe.val_size < 1 && recipe.warmup_ratio <= 1 && recipe.min_lr_ratio <= 1, "val_size, warmup_ratio and min_lr_ratio are shares");
+  require(recipe.lora_dropout < 1, "lora_dropout must be below 1");
+  require(recipe.lora_r >= 1 && recipe.lora_r <= 4096, "lora_r must be between 1 and 4096");
+  require(recipe.max_steps > 0 || recipe.num_epochs > 0, "num_epochs or max_steps must be above 0");
+  require(recipe.method != "pretrain" || !recipe.model.empty(), "pretrain needs 'model', the config.json of the new model");
+  parse_schedule(recipe.lr_scheduler);
+}
+
+}  // namespace
+
+Recipe recipe_from_json(const json::object& object) {
+  Recipe recipe;
+  std::set<std::string_view> seen;
+  for (const auto& item : object) {
+    const Key& known = get_key(item.key());
+    require(seen.insert(known.name).second, "'" + std::string(item.key()) + "' sets '" + std::string(known.name) + "' a second time");
+    if (!item.value().is_null()) known.read(recipe, item.value());
+  }
+  check_recipe(recipe);
+  return recipe;
+}
+
+json::object recipe_to_json(const Recipe& recipe) {
+  json::object out;
+  for (const Key& known : keys()) out[known.name] = known.write(recipe);
+  return out;
+}
+
+Recipe parse_recipe(std::string_view text, std::string_view what) {
+  if (!what.ends_with(".yaml") && !what.ends_with(".yml")) {
+    const json::value value = parse_json(text, what, 1 << 20);
+    return recipe_from_json(get_object(value, what));
+  }
+  json::value value;
+  try {
+    value = yaml_to_json(YAML::Load(std::string(text)), 0);
+  } catch (const YAML::Exception& problem) {
+    throw Error(Code::invalid_argument, std::string(what) + ": " + problem.what());
+  }
+  return recipe_from_json(get_object(value, what));
+}
+
+Recipe load_recipe(const std::filesystem::path& path) { return parse_recipe(read_file(path, 1 << 20), path.string()); }
+
+std::vector<RecipeKey> recipe_keys() {
+  std::vector<RecipeKey> out;
+  for (const Key& known : keys()) out.push_back({known.name, known.aliases, known.help});
+  return out;
+}
+
+}  // namespace lyceum::tuning

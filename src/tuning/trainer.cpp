@@ -1,0 +1,61 @@
+#include "tuning/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "kernels/optimizer.h"
+
+namespace lyceum::tuning {
+
+Trainer::Trainer(TrainModel& model, RowStream& rows, ThreadPool& pool, const TrainOptions& options)
+    : model_(model), rows_(rows), pool_(pool), options_(options), network_(model, pool, options.network) {}
+
+StepReport Trainer::step() {
+  StepReport report;
+  std::vector<Batch> batches(options_.accumulation);
+  for (Batch& batch : batches) {
+    for (size_t i = 0; i < options_.rows_per_batch; ++i) append_row(batch, rows_.next());
+    report.tokens += batch.tokens();
+    report.labels += batch.labels();
+  }
+  report.step = steps_done_ + 1;
+  report.learning_rate = learning_rate(options_.schedule, steps_done_);
+  const auto scale = static_cast<float>(1.0 / static_cast<double>(std::max<size_t>(1, report.labels)));
+  for (Parameter& parameter : model_.parameters) std::fill(parameter.gradient.begin(), parameter.gradient.end(), 0.0f);
+  Rng keys(options_.seed ^ (report.step << 20));
+  double sum = 0;
+  for (const Batch& batch : batches) sum += network_.forward_backward(batch, scale, keys.next() | 1);
+  report.loss = sum / static_cast<double>(std::max<size_t>(1, report.labels));
+
+  std::vector<std::span<const float>> gradients;
+  for (const Parameter& parameter : model_.parameters) gradients.emplace_back(parameter.gradient);
+  report.gradient_norm = kernels::global_norm(pool_, gradients);
+  if (!std::isfinite(report.loss) || !std::isfinite(report.gradient_norm)) {
+    throw Error(Code::unprocessable, "the loss is not finite at step " + std::to_string(report.step) + ": lower learning_rate or set max_grad_norm");
+  }
+  update(report.learning_rate, report.gradient_norm);
+  steps_done_ = report.step;
+  return report;
+}
+
+void Trainer::update(double rate, double gradient_norm) {
+  // PyTorch's clip_grad_norm_: factor = max / (norm + 1e-6), at most 1.
+  double factor = 1.0;
+  if (options_.max_gradient_norm > 0) factor = std::min(1.0, options_.max_gradient_norm / (gradient_norm + 1e-6));
+  kernels::AdamW adam;
+  adam.learning_rate = static_cast<float>(rate);
+  adam.beta1 = static_cast<float>(options_.beta1);
+  adam.beta2 = static_cast<float>(options_.beta2);
+  adam.epsilon = static_cast<float>(options_.epsilon);
+  adam.step = steps_done_ + 1;
+  adam.gradient_scale = static_cast<float>(factor);
+  for (Parameter& parameter : model_.parameters) {
+    adam.weight_decay = parameter.decay ? static_cast<float>(options_.weight_decay) : 0.0f;
+    kernels::adamw(pool_, adam, parameter.value, parameter.gradient, parameter.first, parameter.second);
+  }
+}
+
+}  // namespace lyceum::tuning

@@ -1,0 +1,64 @@
+// trainer.h: optimizer steps over a model and a stream of rows.
+//
+// One step = `accumulation` batches of `rows_per_batch` rows. The loss, and so the gradient, is the mean over the labelled
+// tokens of the whole step: how the rows are cut into batches changes speed and memory, not the result. The update is AdamW
+// on float32 masters after clipping by the global norm. For one numeric profile the bytes depend on the seed and the data
+// only, not on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/threads.h"
+#include "tuning/data/pack.h"
+#include "tuning/model/network.h"
+#include "tuning/schedule.h"
+
+namespace lyceum::tuning {
+
+struct TrainOptions {
+  Schedule schedule;
+  size_t rows_per_batch = 1;
+  size_t accumulation = 1;
+  double weight_decay = 0;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double max_gradient_norm = 1.0;   // 0 = no clipping
+  uint64_t seed = 42;
+  NetworkOptions network;
+};
+
+struct StepReport {
+  uint64_t step = 0;        // 1 for the first
+  double loss = 0;          // mean -log p over the step's labelled tokens
+  double learning_rate = 0;
+  double gradient_norm = 0; // before clipping
+  size_t tokens = 0;
+  size_t labels = 0;
+};
+
+// Not thread-safe. The model, the stream and the pool outlive it.
+class Trainer {
+ public:
+  Trainer(TrainModel& model, RowStream& rows, ThreadPool& pool, const TrainOptions& options);
+
+  // Throws Error(unprocessable) when the loss or the gradient is not finite; the parameters are then as before the step.
+  StepReport step();
+  uint64_t steps_done() const noexcept { return steps_done_; }
+  void set_steps_done(uint64_t steps) noexcept { steps_done_ = steps; }
+  Network& network() noexcept { return network_; }
+
+ private:
+  void update(double rate, double gradient_norm);
+
+  TrainModel& model_;
+  RowStream& rows_;
+  ThreadPool& pool_;
+  TrainOptions options_;
+  Network network_;
+  uint64_t steps_done_ = 0;
+};
+
+}  // namespace lyceum::tuning
