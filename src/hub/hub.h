@@ -215,14 +215,16 @@ class Hub {
 
   // --- Xet index (used by api/xet) --------------------------------------------------------------------------------------------
   struct ChunkPlace { std::string sha256; uint64_t offset = 0; uint32_t length = 0; };
-  struct XetTerm { std::string xorb; uint32_t chunk_begin = 0, chunk_end = 0; };   // a file = terms in order
+  struct XetTerm { std::string xorb; uint32_t chunk_begin = 0, chunk_end = 0; uint64_t length = 0; };   // a file = terms in order; length = raw bytes
   struct XetFile { std::string file_hash, sha256; uint64_t size = 0; std::vector<XetTerm> terms; };
   struct XorbChunk { std::string hash; uint32_t length = 0; };                     // raw length
   virtual std::optional<XetFile> find_xet_file(std::string_view file_hash) = 0;
   virtual std::optional<XetFile> find_xet_file_by_sha256(std::string_view sha256) = 0;
   virtual std::optional<std::vector<XorbChunk>> find_xorb(std::string_view xorb_hash) = 0;
   virtual std::optional<ChunkPlace> find_chunk(std::string_view chunk_hash) = 0;
-  // One transaction: the file (blob already stored), its terms, the chunk places in the blob, and any xorbs whose chunks are now all placed.
+  // One transaction: the file (blob already stored), its terms, the chunk places in the blob, and any xorbs whose chunks are now all placed,
+  // or that this file uses in part: find_xorb() answers their whole chunk list, find_chunk() nothing for a chunk without a place.
+  // A file, xorb or chunk that is known already stays as it is.
   virtual void index_xet(const XetFile& file, const std::vector<std::pair<std::string, ChunkPlace>>& chunks,
                          const std::map<std::string, std::vector<XorbChunk>>& xorbs) = 0;
 
