@@ -1,0 +1,49 @@
+// Types into the starter Space in Chromium and reads the streamed text. usage: node space.mjs URL SCREENSHOT_FOLDER
+import { chromium } from 'playwright-core';
+
+const [url, shots] = process.argv.slice(2);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+});
+const result = { foreign: [], errors: [] };
+try {
+  const page = await browser.newPage({ viewport: { width: 1200, height: 860 } });
+  page.on('request', (request) => {
+    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) result.foreign.push(request.url());
+  });
+  page.on('pageerror', (error) => result.errors.push(String(error)));
+  page.on('console', (message) => message.type() === 'error' && result.errors.push(message.text()));
+
+  await page.goto(url + '/');
+  await page.getByText('lyceum/stdlib-coder-5m').first().waitFor();
+  await page.screenshot({ path: `${shots}/home.png` });
+
+  await page.getByRole('link', { name: 'Spaces' }).click();
+  await page.getByText('lyceum/complete-my-python').first().click();
+  const box = page.getByLabel('Text to continue');
+  await box.waitFor();
+  await box.fill('def read_lines(path):\n    with open(');
+  await page.getByRole('button', { name: 'Complete' }).click();
+  const answer = page.locator('[data-testid=answer] mark');
+  const lengths = [];
+  for (let i = 0; i < 600; i++) {
+    const length = ((await answer.count()) && (await answer.textContent())?.length) || 0;
+    if (length !== lengths.at(-1)) lengths.push(length);
+    if (length > 0 && (await page.getByRole('button', { name: 'Complete' }).count())) break;
+    await page.waitForTimeout(50);
+  }
+  result.answer = await answer.textContent();
+  result.lengths = lengths;
+  await page.screenshot({ path: `${shots}/space.png` });
+
+  await page.goto(url + '/lyceum/stdlib-coder-5m');
+  await page.getByText('parameters', { exact: false }).first().waitFor();
+  await page.waitForTimeout(400);
+  await page.screenshot({ path: `${shots}/model.png`, fullPage: true });
+  await page.getByRole('button', { name: 'Use the dark theme' }).click();
+  await page.screenshot({ path: `${shots}/model-dark.png` });
+} finally {
+  await browser.close();
+}
+console.log(JSON.stringify(result));
