@@ -37,7 +37,7 @@ void attention_backward(ThreadPool& pool, const AttentionShape& shape, std::span
 
 // The keys and values of one sequence in one layer: blocks of `block_tokens` tokens, each (block_tokens, kv_heads * head_dim)
 // contiguous in `dtype` (f32, f16 or bf16). Position p is at row p % block_tokens of block p / block_tokens. A contiguous
-// cache is one block with block_tokens = its capacity. REQUIRES: block_tokens % 32 == 0 where there is more than one block.
+// cache is one block with block_tokens = its capacity. Blocks of a multiple of 64 tokens are read in place, others copied.
 struct KvCache {
   tensor::DType dtype = tensor::DType::f32;
   size_t block_tokens = 0;

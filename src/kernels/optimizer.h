@@ -9,11 +9,11 @@
 namespace lyceum::kernels {
 
 struct AdamW {
-  float learning_rate = 1e-3f;
-  float beta1 = 0.9f;
-  float beta2 = 0.999f;
-  float epsilon = 1e-8f;
-  float weight_decay = 0.0f;
+  double learning_rate = 1e-3;   // double, because PyTorch derives 1 - beta and the bias corrections in double
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
   uint64_t step = 1;             // 1 for the first step
   float gradient_scale = 1.0f;   // gradients are multiplied by this as they are read (clipping, accumulation)
 };

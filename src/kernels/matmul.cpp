@@ -1,0 +1,94 @@
+#include "kernels/matmul.h"
+
+#include "kernels/split.h"
+#include "kernels/table.h"
+
+namespace lyceum::kernels {
+namespace {
+
+constexpr size_t kColumns = 64;               // what gemm_tile unpacks at once
+constexpr size_t kRows = 240;                 // rows of a task: a multiple of the 6-row tile, within gemm_tile's 256
+constexpr size_t kSmallWork = 1 << 16;        // multiply-adds below which threads do not pay
+constexpr size_t kTaskWork = 1 << 18;         // multiply-adds of a task where there is a choice
+
+size_t blocks(size_t count, size_t size) { return (count + size - 1) / size; }
+
+// The grid is free to depend on anything: no element's chain is ever cut.
+void run_gemm(ThreadPool& pool, const GemmJob& job, size_t m, size_t n) noexcept {
+  const auto tile = table().gemm_tile;
+  if (m == 0 || n == 0) return;
+  if (pool.size() == 1 || m * n * job.k <= kSmallWork) {
+    tile(job, 0, m, 0, n);
+    return;
+  }
+  const size_t column_work = std::min(m, kRows) * kColumns * std::max<size_t>(1, job.k);
+  const size_t wanted = std::max<size_t>(1, kTaskWork / column_work);
+  const size_t spread = std::max<size_t>(1, blocks(n, kColumns) / (4 * pool.size()));
+  const size_t width = kColumns * std::min(wanted, spread);
+  const size_t column_tasks = blocks(n, width);
+  size_t height = m;
+  if (column_tasks < 4 * pool.size()) height = std::min(m, kRows);
+  if (column_tasks < 2 * pool.size() && m > 96) height = std::min<size_t>(height, 96);
+  const size_t row_tasks = blocks(m, height);
+  pool.run(column_tasks * row_tasks, [&](size_t task, unsigned) {
+    const size_t n0 = task / row_tasks * width, m0 = task % row_tasks * height;
+    tile(job, m0, std::min(m, m0 + height), n0, std::min(n, n0 + width));
+  });
+}
+
+GemmJob weight_job(const tensor::WeightView& weight, bool transposed) {
+  GemmJob job;
+  job.b = weight.data;
+  job.b_dtype = weight.dtype;
+  job.b_stride = tensor::row_bytes(weight.dtype, weight.columns);
+  job.b_transposed = transposed;
+  job.k = transposed ? weight.columns : weight.rows;
+  return job;
+}
+
+void set_output(GemmJob& job, Rows c, Write write, float scale) {
+  job.c = c.data;
+  job.c_row = c.stride;
+  job.add = write == Write::add;
+  job.scale = scale;
+}
+
+}  // namespace
+
+void matmul(ThreadPool& pool, ConstRows x, const tensor::WeightView& weight, const float* bias, Rows y, Write write, float scale) noexcept {
+  GemmJob job = weight_job(weight, true);
+  job.a = x.data;
+  job.a_row = x.stride;
+  job.bias = bias;
+  set_output(job, y, write, scale);
+  run_gemm(pool, job, x.rows, weight.rows);
+}
+
+void matmul_dx(ThreadPool& pool, ConstRows dy, const tensor::WeightView& weight, Rows dx, Write write, float scale) noexcept {
+  GemmJob job = weight_job(weight, false);
+  job.a = dy.data;
+  job.a_row = dy.stride;
+  set_output(job, dx, write, scale);
+  run_gemm(pool, job, dy.rows, weight.columns);
+}
+
+void matmul_dw(ThreadPool& pool, ConstRows dy, ConstRows x, Rows dw, Write write, float scale) noexcept {
+  GemmJob job;
+  job.a = dy.data;
+  job.a_row = 1;
+  job.a_k = dy.stride;
+  job.b = reinterpret_cast<const std::byte*>(x.data);
+  job.b_stride = x.stride * sizeof(float);
+  job.k = dy.rows;
+  set_output(job, dw, write, scale);
+  run_gemm(pool, job, dy.columns, x.columns);
+}
+
+void bias_gradient(ThreadPool& pool, ConstRows dy, float* dbias) noexcept {
+  const size_t chunks = blocks(dy.columns, kColumns);
+  for_grains(pool, chunks, dy.rows * kColumns, [&](size_t begin, size_t end) {
+    table().column_sum(dy, dbias, begin * kColumns, std::min(dy.columns, end * kColumns));
+  });
+}
+
+}  // namespace lyceum::kernels
