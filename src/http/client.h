@@ -1,7 +1,9 @@
 // client.h: a blocking HTTP/1.1 client for http://, https:// and Unix sockets. Used by the command line, to talk to a hub,
-// and by the hub, to talk to its engine processes. Follows no redirects on its own.
+// and by the hub, to talk to its engine processes. Keeps its connection for the next request. Follows no redirects on its own.
+// One thread at a time per Client.
 #pragma once
 
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,10 +15,12 @@ namespace lyceum::http {
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";            // escaped path and query
-  Headers headers;
-  std::string body;                    // or:
-  std::filesystem::path body_file;     // streamed from disk with Content-Length
-  std::function<void(uint64_t sent)> on_sent;
+  Headers headers = {};
+  std::string body = {};               // or:
+  std::filesystem::path body_file = {};  // streamed from disk with Content-Length
+  std::function<void(uint64_t sent)> on_sent = {};   // body bytes so far
+  // Asked about once a second while waiting for the server; false gives up with Error(unavailable).
+  std::function<bool()> keep_waiting = {};
 };
 
 struct ClientResponse {
@@ -27,12 +31,15 @@ struct ClientResponse {
 
 class Client {
  public:
-  // base: "http://127.0.0.1:7860[/prefix]", "https://…", or "unix:/path/to/socket".
+  // base: "http://127.0.0.1:7860[/prefix]", "https://…" (certificate and name are verified against the system's authorities, or
+  // SSL_CERT_FILE's), or "unix:/path/to/socket". timeout_s: longest wait for one read or write. Error(invalid_argument) on another base.
   explicit Client(std::string base, unsigned timeout_s = 120);
   ~Client();
   // sink, if given, gets body bytes as they come (after the status is known to be 2xx) and returns false to stop. Throws Error(unavailable) when
   // the server cannot be reached or breaks off; a 4xx/5xx is returned, not thrown.
-  ClientResponse send(const ClientRequest& request, const std::function<bool(std::string_view)>& sink = {});
+  // on_head, if given, is told of status and headers before the first body byte.
+  ClientResponse send(const ClientRequest& request, const std::function<bool(std::string_view)>& sink = {},
+                      const std::function<void(const ClientResponse&)>& on_head = {});
 
  private:
   struct State;

@@ -22,7 +22,8 @@ class Headers {
  public:
   void set(std::string_view name, std::string_view value);   // replaces
   void add(std::string_view name, std::string_view value);   // appends another line
-  std::optional<std::string_view> find(std::string_view name) const;
+  std::optional<std::string_view> find(std::string_view name) const;   // the first
+  void remove(std::string_view name);                        // every line of that name
   const std::vector<std::pair<std::string, std::string>>& all() const noexcept { return lines_; }
 
  private:
@@ -77,7 +78,10 @@ struct Response {
   Headers headers;
   std::string body;                                   // used unless file or stream is set
   std::optional<FileBody> file;
-  std::vector<std::pair<std::string, FileBody>> parts;  // multipart/byteranges: (part header text, range); set by ranged_file()
+  // Text and file ranges sent one after another, as they are: each text comes before its range (a range of length 0 is
+  // skipped). ranged_file() writes multipart/byteranges this way, text with boundary and part headers included; any
+  // content that is glued together from pieces of files can be sent like this without a copy. Used if not empty.
+  std::vector<std::pair<std::string, FileBody>> parts;
   std::function<void(BodyWriter&)> stream;            // chunked; may throw: the connection is then cut
 
   static Response json(std::string text, int status = 200);
@@ -85,7 +89,8 @@ struct Response {
 };
 
 // A file answer that honours Range (none, one or many ranges), If-Range is ignored. size = whole representation.
-// 206 + Content-Range, 200, or Error(range_unsatisfiable). A zero-byte file answers 200 to any range.
+// 206 + Content-Range, 200, or a 416 answer with its Content-Range. A zero-byte file answers 200 to any range. A header that is
+// malformed, or whose ranges overlap so much that they ask for more than twice the file, is ignored: 200.
 Response ranged_file(const Request& request, const std::filesystem::path& file, uint64_t size, std::string_view content_type);
 // The same for content in memory.
 Response ranged_bytes(const Request& request, std::string bytes, std::string_view content_type);
@@ -93,6 +98,10 @@ Response ranged_bytes(const Request& request, std::string bytes, std::string_vie
 std::string percent_decode(std::string_view text, bool plus_is_space = false);  // throws Error(invalid_argument) on bad escapes
 std::string percent_encode(std::string_view text);                              // unreserved characters kept, '/' escaped
 Query parse_query(std::string_view query);
-std::vector<std::pair<std::string, std::string>> parse_form(std::string_view body);  // application/x-www-form-urlencoded
+Query parse_form(std::string_view body);  // application/x-www-form-urlencoded
+
+bool equal_no_case(std::string_view a, std::string_view b) noexcept;   // ASCII, as header names and coding names compare
+// Does a comma-separated header value ("keep-alive, Upgrade") name this token?
+bool has_token(std::string_view list, std::string_view token) noexcept;
 
 }  // namespace lyceum::http

@@ -1,0 +1,357 @@
+// The server against real curl and against raw bytes.
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <atomic>
+#include <cstdio>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "http/test_server.h"
+
+namespace lyceum::http {
+namespace {
+
+std::string run(const std::string& command) {
+  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+  std::string out;
+  std::array<char, 4096> piece;
+  for (size_t got; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;) out.append(piece.data(), got);
+  ::pclose(pipe);
+  return out;
+}
+
+// A socket that sends exactly the bytes it is given.
+class Raw {
+ public:
+  explicit Raw(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    EXPECT_EQ(::connect(fd_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    const timeval timeout{10, 0};
+    ::setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
+  }
+  Raw& send(std::string_view text) {
+    (void)::send(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL);
+    return *this;
+  }
+  Raw& half_close() {
+    ::shutdown(fd_.get(), SHUT_WR);
+    return *this;
+  }
+  std::string read_until_close() {
+    std::string all;
+    std::array<char, 65536> piece;
+    for (ssize_t got; (got = ::recv(fd_.get(), piece.data(), piece.size(), 0)) > 0;) all.append(piece.data(), static_cast<size_t>(got));
+    return all;
+  }
+  std::string read_until(std::string_view end) {
+    std::string all;
+    char c = 0;
+    while (!all.ends_with(end) && ::recv(fd_.get(), &c, 1, 0) == 1) all += c;
+    return all;
+  }
+  void close() { fd_.reset(); }
+
+ private:
+  UniqueFd fd_;
+};
+
+size_t count_of(const std::string& text, std::string_view what) {
+  size_t count = 0;
+  for (size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++count;
+  return count;
+}
+
+class ServerTest : public ::testing::Test {
+ protected:
+  ServerTest() : content_(3'000'000, '\0'), server_(make_router(), small_timeouts()) {
+    for (size_t i = 0; i < content_.size(); ++i) content_[i] = static_cast<char>((i * 7 + i / 1000) & 0xff);
+    write_file_durable(folder_.path() / "big", content_);
+    write_file_durable(folder_.path() / "empty", "");
+  }
+
+  static ServerOptions small_timeouts() {
+    ServerOptions options;
+    options.io_timeout_s = 2;
+    options.idle_timeout_s = 2;
+    return options;
+  }
+
+  Router make_router() {
+    Router router;
+    router.add({"GET", "/hello", [](Request&) { return Response::text("hello\n"); }});
+    router.add({"GET", "/file/{name}", [this](Request& request) {
+                  const fs::path path = folder_.path() / request.param("name");
+                  return ranged_file(request, path, fs::exists(path) ? fs::file_size(path) : 10, "application/octet-stream");
+                }});
+    router.add({"POST", "/hash", [](Request& request) {
+                  Hasher hasher(Hasher::Kind::sha256);
+                  std::array<std::byte, 50000> piece;
+                  while (const size_t got = request.body->read(piece)) hasher.update(Bytes(piece.data(), got));
+                  return Response::text(hasher.finish_hex());
+                }});
+    router.add({"POST", "/refuse", [](Request&) -> Response { throw Error(Code::unauthorized, "no token", "NoToken"); }});
+    router.add({"POST", "/small", [](Request& request) { return Response::text(request.body->read_all(10)); }});
+    router.add({"GET", "/crash", [](Request&) -> Response { throw std::runtime_error("secret detail"); }});
+    router.add({"GET", "/base", [](Request& request) { return Response::text(request.base_url + " " + request.remote); }});
+    router.add({"GET", "/inject", [](Request&) {
+                  Response response = Response::text("x");
+                  response.headers.set("X-Evil", "a\r\nSet-Cookie: b");
+                  return response;
+                }});
+    router.add({"HEAD", "/sized", [](Request&) {
+                  Response response;
+                  response.headers.set("Content-Length", "12345");
+                  return response;
+                }});
+    router.add({"GET", "/events", [this](Request&) {
+                  Response response;
+                  response.headers.set("Content-Type", "text/event-stream");
+                  response.stream = [this](BodyWriter& writer) {
+                    for (int i = 0; i < 5; ++i) {
+                      if (writer.client_gone()) {
+                        ++gone_;
+                        return;
+                      }
+                      writer.write("data: " + std::to_string(i) + "\n\n");
+                      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+                    }
+                  };
+                  return response;
+                }});
+    router.add({"GET", "/broken-stream", [](Request&) {
+                  Response response;
+                  response.stream = [](BodyWriter& writer) {
+                    writer.write("part");
+                    throw Error(Code::internal, "lost the rest");
+                  };
+                  return response;
+                }});
+    return router;
+  }
+
+  std::string curl(const std::string& arguments) { return run("curl -sS --max-time 20 " + arguments); }
+  std::string url(const std::string& path) { return server_.url() + path; }
+  Raw raw() { return Raw(server_.server().port()); }
+
+  TempFolder folder_;
+  std::string content_;
+  std::atomic<int> gone_{0};
+  TestServer server_;
+};
+
+TEST_F(ServerTest, AnswersAndKeepsTheConnection) {
+  const std::string out = curl("-v " + url("/hello") + " " + url("/hello"));
+  EXPECT_EQ(count_of(out, "hello\n"), 2u) << out;
+  EXPECT_NE(out.find("Re-using existing connection"), std::string::npos) << out;
+  EXPECT_NE(out.find("X-Request-Id: "), std::string::npos);
+  EXPECT_NE(out.find("Content-Length: 6"), std::string::npos);
+}
+
+TEST_F(ServerTest, SendsFilesWholeAndRanged) {
+  const std::string to = (folder_.path() / "got").string();
+  EXPECT_EQ(curl("-w '%{http_code}' -o " + to + " " + url("/file/big")), "200");
+  EXPECT_TRUE(read_file(to) == content_);
+  EXPECT_EQ(curl("-w '%{http_code}' -r 100-199 -o " + to + " " + url("/file/big")), "206");
+  EXPECT_TRUE(read_file(to) == content_.substr(100, 100));
+  EXPECT_EQ(curl("-w '%{http_code}' -r 0-0 -o " + to + " " + url("/file/empty")), "200");
+  EXPECT_EQ(curl("-w '%{http_code}' -r 3000000- -o " + to + " " + url("/file/big")), "416");
+  EXPECT_EQ(curl("-w '%{http_code}' -r 0-9,1000000-2000000,-5 -o " + to + " " + url("/file/big")), "206");
+  const std::string multi = read_file(to);
+  EXPECT_EQ(count_of(multi, "Content-Range: bytes "), 3u);
+  EXPECT_NE(multi.find(content_.substr(1000000, 1000001)), std::string::npos);
+  const std::string head = curl("-I " + url("/file/big"));
+  EXPECT_NE(head.find("Content-Length: 3000000"), std::string::npos) << head;
+  EXPECT_NE(head.find("Accept-Ranges: bytes"), std::string::npos);
+}
+
+TEST_F(ServerTest, AnswersMissingFileWithAnErrorNotACut) {
+  EXPECT_EQ(curl("-o /dev/null -w '%{http_code}' " + url("/file/missing")), "500");
+  EXPECT_EQ(curl(url("/hello")), "hello\n");
+}
+
+TEST_F(ServerTest, HonoursContentLengthOfAHeadHandler) {
+  EXPECT_NE(curl("-I " + url("/sized")).find("Content-Length: 12345"), std::string::npos);
+}
+
+TEST_F(ServerTest, ReadsBodiesOfEveryFraming) {
+  const std::string big = (folder_.path() / "big").string();
+  const std::string expected = sha256_hex(content_);
+  EXPECT_EQ(curl("--data-binary @" + big + " " + url("/hash")), expected);
+  EXPECT_EQ(curl("-H 'Expect: 100-continue' --data-binary @" + big + " " + url("/hash")), expected);
+  EXPECT_EQ(curl("-H 'Transfer-Encoding: chunked' --data-binary @" + big + " " + url("/hash")), expected);
+  EXPECT_EQ(run("gzip -c " + big + " | curl -sS -H 'Content-Encoding: gzip' --data-binary @- " + url("/hash")), expected);
+  EXPECT_EQ(run("gzip -c " + big + " | curl -sS -H 'Content-Encoding: gzip' -H 'Transfer-Encoding: chunked' --data-binary @- " + url("/hash")), expected);
+  EXPECT_EQ(curl("-d '' " + url("/hash")), sha256_hex(""));
+}
+
+TEST_F(ServerTest, AnswersBeforeAnUnreadBodyAndKeepsGoing) {
+  const std::string big = (folder_.path() / "big").string();
+  const std::string out = curl("-v --data-binary @" + big + " " + url("/refuse") + " --next -sS " + url("/hello"));
+  EXPECT_NE(out.find("HTTP/1.1 401"), std::string::npos) << out;
+  EXPECT_NE(out.find("X-Error-Code: NoToken"), std::string::npos);
+  EXPECT_NE(out.find("X-Error-Message: no token"), std::string::npos);
+  EXPECT_NE(out.find("{\"error\":\"no token\"}"), std::string::npos);
+  EXPECT_NE(out.find("hello\n"), std::string::npos);
+  EXPECT_EQ(curl("-o /dev/null -w '%{http_code}' -H 'Expect:' -d 'more than ten bytes' " + url("/small")), "413");
+}
+
+TEST_F(ServerTest, LetsTheClientReadTheRefusalOfAHugeBody) {
+  const fs::path huge = folder_.path() / "huge";
+  write_file_durable(huge, "");
+  fs::resize_file(huge, 64u << 20);
+  for (const char* extra : {"-H 'Expect:'", "-H 'Transfer-Encoding: chunked' -H 'Expect:'", ""}) {
+    const std::string code = curl("-o /dev/null -w '%{http_code}' " + std::string(extra) + " --data-binary @" + huge.string() + " " + url("/refuse"));
+    EXPECT_TRUE(code.ends_with("401")) << extra << code;
+  }
+}
+
+TEST_F(ServerTest, HidesTheCauseOfAnInternalError) {
+  const std::string out = curl("-i " + url("/crash"));
+  EXPECT_NE(out.find("HTTP/1.1 500"), std::string::npos);
+  EXPECT_EQ(out.find("secret"), std::string::npos) << out;
+}
+
+TEST_F(ServerTest, NeverWritesALineBreakIntoAHeader_regression) {
+  const std::string out = curl("-i " + url("/inject"));
+  EXPECT_EQ(out.find("\r\nSet-Cookie"), std::string::npos) << out;
+}
+
+TEST_F(ServerTest, TellsTheBaseUrl) {
+  EXPECT_EQ(curl(url("/base")), server_.url() + " 127.0.0.1");
+  EXPECT_EQ(curl("-H 'X-Forwarded-Proto: https' -H 'X-Forwarded-Host: a.b' " + url("/base")), "https://a.b 127.0.0.1");
+}
+
+TEST_F(ServerTest, StreamsEventsAsTheyCome) {
+  Raw client = raw();
+  const double begin = monotonic_seconds();
+  client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n").read_until("data: 0\n\n");
+  EXPECT_LT(monotonic_seconds() - begin, 0.3);
+  EXPECT_NE(client.read_until("0\r\n\r\n").find("data: 4"), std::string::npos);
+  EXPECT_NE(curl("-N " + url("/events")).find("data: 4"), std::string::npos);
+  EXPECT_NE(curl("-N --http1.0 " + url("/events")).find("data: 4\n\n"), std::string::npos);
+}
+
+TEST_F(ServerTest, NoticesThatTheClientHasGone) {
+  {
+    Raw client = raw();
+    client.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n").read_until("data: 0\n\n");
+  }
+  for (int i = 0; i < 50 && gone_ == 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  EXPECT_EQ(gone_, 1);
+}
+
+TEST_F(ServerTest, CutsAStreamThatFails) {
+  const std::string out = raw().send("GET /broken-stream HTTP/1.1\r\nHost: x\r\n\r\n").read_until_close();
+  EXPECT_NE(out.find("part"), std::string::npos);
+  EXPECT_FALSE(out.ends_with("0\r\n\r\n"));
+}
+
+TEST_F(ServerTest, AnswersPipelinedRequestsInOrder) {
+  const std::string out = raw()
+                              .send("POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabcGET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
+                                    "POST /hash HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+                                    "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n12345GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                              .read_until_close();
+  EXPECT_EQ(count_of(out, "HTTP/1.1 200"), 4u) << out;
+  EXPECT_EQ(count_of(out, sha256_hex("abc")), 2u);
+  EXPECT_EQ(count_of(out, "HTTP/1.1 401"), 1u);
+  EXPECT_TRUE(out.ends_with("hello\n"));
+}
+
+TEST_F(ServerTest, RefusesHostileBytes) {
+  const auto status_of = [&](const std::string& bytes) { return raw().send(bytes).half_close().read_until_close().substr(0, 12); };
+  EXPECT_EQ(status_of("GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("POST /hash HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), "HTTP/1.1 501");
+  EXPECT_EQ(status_of("POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nabc"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("POST /hash HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("GET /" + std::string(70000, 'a') + " HTTP/1.1\r\n\r\n"), "HTTP/1.1 431");
+  EXPECT_EQ(status_of("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("GET /%zz HTTP/1.1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("GET /file/%zz HTTP/1.1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("GET /hello?%zz HTTP/1.1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(status_of("GET nonsense HTTP/1.1\r\n\r\n"), "HTTP/1.1 400");
+  EXPECT_EQ(curl(url("/hello")), "hello\n");
+}
+
+TEST_F(ServerTest, SurvivesRandomBytes) {
+  uint64_t state = 1;
+  for (int round = 0; round < 60; ++round) {
+    std::string bytes = round % 2 ? "POST /hash HTTP/1.1\r\nTransfer-Encoding: chunked\r\n" : "";
+    for (int i = 0; i < 200; ++i) bytes += static_cast<char>((state = state * 6364136223846793005ULL + 1442695040888963407ULL) >> 56);
+    raw().send(bytes).half_close().read_until_close();
+  }
+  EXPECT_EQ(curl(url("/hello")), "hello\n");
+}
+
+TEST_F(ServerTest, GivesUpOnSlowClients) {
+  const double begin = monotonic_seconds();
+  EXPECT_EQ(raw().send("GET /hello HT").read_until_close(), "");
+  raw().send("POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab").read_until_close();
+  EXPECT_LT(monotonic_seconds() - begin, 9);
+}
+
+TEST_F(ServerTest, StopsWhileClientsAreConnected) {
+  Raw idle = raw();
+  Raw streaming = raw();
+  streaming.send("GET /events HTTP/1.1\r\nHost: x\r\n\r\n").read_until("data: 0\n\n");
+  const double begin = monotonic_seconds();
+  server_.server().stop();
+  EXPECT_LT(monotonic_seconds() - begin, 3);
+  EXPECT_NE(streaming.read_until_close().find("data: 4"), std::string::npos);
+  EXPECT_EQ(idle.read_until_close(), "");
+}
+
+TEST_F(ServerTest, NamesTheAddressThatIsTaken) {
+  ServerOptions options;
+  options.port = server_.server().port();
+  Server second(Router{}, options);
+  try {
+    second.start();
+    FAIL() << "the port was taken";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unavailable);
+    EXPECT_NE(std::string(error.what()).find(std::to_string(options.port)), std::string::npos) << error.what();
+  }
+}
+
+TEST(UnixServer, ListensForItsOwnerOnly) {
+  TempFolder folder;
+  ServerOptions options;
+  options.unix_socket = (folder.path() / "s").string();
+  Router router;
+  router.add({"GET", "/", [](Request& request) { return Response::text(request.remote); }});
+  Server server(router, options);
+  server.start();
+  EXPECT_EQ(run("curl -sS --unix-socket " + options.unix_socket + " http://x/"), "unix");
+  struct stat info {};
+  ASSERT_EQ(::stat(options.unix_socket.c_str(), &info), 0);
+  EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+TEST(ManyClients, WaitWithoutThreads) {
+  Router router;
+  router.add({"GET", "/", [](Request&) { return Response::text("x"); }});
+  ServerOptions options;
+  options.workers = 2;
+  options.connections_max = 300;
+  TestServer server(router, options);
+  std::vector<Raw> idle;
+  for (int i = 0; i < 250; ++i) idle.emplace_back(server.server().port());
+  for (Raw& one : idle) one.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  for (Raw& one : idle) EXPECT_TRUE(one.read_until("\r\n\r\nx").ends_with("x"));
+}
+
+}  // namespace
+}  // namespace lyceum::http
