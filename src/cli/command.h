@@ -40,6 +40,7 @@ void configure_run(CLI::App& app, const Globals& globals, Run& run);
 void configure_tune(CLI::App& app, const Globals& globals, Run& run);
 void configure_pretrain(CLI::App& app, const Globals& globals, Run& run);
 void configure_compare(CLI::App& app, const Globals& globals, Run& run);
+void configure_logits(CLI::App& app, const Globals& globals, Run& run);
 void configure_deploy(CLI::App& app, const Globals& globals, Run& run);
 void configure_reproduce(CLI::App& app, const Globals& globals, Run& run);
 void configure_fsck(CLI::App& app, const Globals& globals, Run& run);
