@@ -15,6 +15,7 @@ namespace lyceum::api {
 
 // Engine processes: starts, reuses, restarts and stops them. Implemented in api/openai/engine_manager.cpp.
 class EngineManager;
+class XetIndexer;  // api/xet/xet.h
 
 struct Services {
   hub::Hub& hub;
@@ -23,6 +24,7 @@ struct Services {
   std::filesystem::path web_folder;      // built web assets (index.html, assets/)
   std::string version;
   bool anonymous_inference = true;       // may a caller without a token use public models on /v1?
+  XetIndexer* xet_indexer = nullptr;     // gives large files that came through LFS or git a Xet hash; null: they stay without
 };
 
 }  // namespace lyceum::api
