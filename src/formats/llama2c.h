@@ -35,8 +35,8 @@ class Llama2cFile {
 
  private:
   MappedFile map_;
+  Llama2cTensors tensors_;   // before config_: the parser fills both
   Llama2cConfig config_;
-  Llama2cTensors tensors_;
 };
 
 // Throws Error(unprocessable) when the bytes are not such a checkpoint.
