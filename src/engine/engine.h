@@ -39,6 +39,7 @@ struct GenerateRequest {
   std::vector<int32_t> stop_ids;             // besides the model's eos ids
   std::vector<std::string> stop_strings;     // cut before the match, also across token borders
   bool ignore_eos = false;
+  const std::atomic<bool>* cancel = nullptr; // set by the caller at any time: the request ends at the next step
 };
 
 struct TokenLogprob {
@@ -46,7 +47,7 @@ struct TokenLogprob {
   float logprob;
 };
 struct GeneratedToken {
-  int32_t id = -1;
+  int32_t id = -1;                           // -1: no token, only text that had been held back at the end
   std::string text;                          // whole UTF-8; may be empty
   float logprob = 0;
   std::vector<TokenLogprob> top;
@@ -58,7 +59,7 @@ struct GenerateResult {
   std::string error;
   uint32_t prompt_tokens = 0;
   uint32_t cached_prompt_tokens = 0;
-  uint32_t completion_tokens = 0;
+  uint32_t completion_tokens = 0;            // the stop token counts
 };
 
 struct EngineOptions {
@@ -66,7 +67,9 @@ struct EngineOptions {
   uint64_t kv_bytes_max = 1ULL << 30; // all sequences together
   uint32_t sequences_max = 32;        // running at once; more wait
   uint32_t context_max = 0;           // 0 = the model's
-  uint32_t step_tokens_max = 512;     // prompt tokens taken in one step, so that a long prompt does not stall the others
+  uint32_t step_tokens_max = 512;     // prompt tokens taken in one step; fewer while others decode, so that none stalls
+  enum class KvType { automatic, f32, f16, bf16 };
+  KvType kv_type = KvType::automatic; // automatic: f32 for a model stored in F32, f16 otherwise
 };
 
 class Engine {
@@ -74,9 +77,14 @@ class Engine {
   // model_folder: as models::load_decoder takes; tokenizer.json, tokenizer_config.json, generation_config.json and
   // chat_template.jinja beside it are read too.
   static std::unique_ptr<Engine> open(const std::filesystem::path& model_folder, const EngineOptions& options);
+  // From parts that are in memory already (evaluation of a model in training). No chat template; eos ids of the decoder's config.
+  static std::unique_ptr<Engine> create(std::shared_ptr<const models::Decoder> decoder, std::shared_ptr<const text::Tokenizer> tokenizer,
+                                        const EngineOptions& options);
   virtual ~Engine() = default;
 
   virtual const models::Decoder& decoder() const = 0;
+  virtual uint32_t context() const = 0;                                    // prompt and answer together
+  virtual const std::vector<int32_t>& eos_ids() const = 0;
   virtual const text::Tokenizer& tokenizer() const = 0;
   virtual const text::ChatTemplate* chat_template() const = 0;             // null if the model has none
   virtual std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const = 0;  // template, then encode without special tokens
@@ -88,7 +96,8 @@ class Engine {
   virtual void unload_adapter(const std::string& name) = 0;
   virtual std::vector<std::string> adapters() const = 0;
 
-  // Blocks until the request ends. on_token runs on the engine's thread and returns false to cancel. Any number of callers.
+  // Blocks until the request ends. Throws Error before the first token when the request is wrong (empty prompt, longer than the
+  // context, unknown adapter, parameter out of range). max_tokens is cut to what the context leaves. on_token runs on the engine's thread and returns false to cancel. Any number of callers.
   virtual GenerateResult generate(const GenerateRequest& request, const std::function<bool(const GeneratedToken&)>& on_token) = 0;
 
   // Mean-pooled last hidden state, L2-normalised.

@@ -127,6 +127,7 @@ void validate(const DecoderConfig& config) {
   const auto fail = [](const std::string& why) { throw Error(Code::unprocessable, "model configuration: " + why); };
   if (config.layers > 4096) fail("num_hidden_layers " + std::to_string(config.layers) + " is above the limit of 4096");
   if (config.head_dim == 0 || config.head_dim % 2 != 0) fail("head_dim " + std::to_string(config.head_dim) + " must be even and positive");
+  if (config.head_dim > 256) throw Error(Code::unsupported, "model configuration: head_dim " + std::to_string(config.head_dim) + " is above 256");
   if (config.heads % config.kv_heads != 0) {
     fail("num_attention_heads " + std::to_string(config.heads) + " is not a multiple of num_key_value_heads " + std::to_string(config.kv_heads));
   }

@@ -1,0 +1,197 @@
+#include "engine/forward.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.h"
+#include "kernels/elementwise.h"
+#include "kernels/embedding.h"
+#include "kernels/matmul.h"
+#include "kernels/rms_norm.h"
+
+namespace lyceum::engine {
+
+namespace {
+
+using kernels::ConstRows;
+using kernels::Rows;
+using kernels::Write;
+
+constexpr size_t kRopeTablesMax = 16;
+constexpr size_t kRopePositionsMin = 1024;
+
+Rows slice(const Rows& rows, size_t first, size_t count) { return {rows.row(first), count, rows.columns, rows.stride}; }
+ConstRows slice(const ConstRows& rows, size_t first, size_t count) { return {rows.row(first), count, rows.columns, rows.stride}; }
+
+// (tokens, heads * head_dim) as (tokens * heads, head_dim).
+Rows by_head(const Rows& rows, size_t head_dim) { return {rows.data, rows.rows * (rows.columns / head_dim), head_dim}; }
+
+}  // namespace
+
+Forward::Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache) : decoder_(decoder), pool_(pool), cache_(cache) {}
+
+void Forward::run(std::span<const int32_t> ids, std::span<const ForwardSpan> spans) {
+  plan(spans);
+  LYCEUM_CHECK(ids.size() == total_, "one id a row");
+  kernels::embed(pool_, decoder_.embedding.weight, ids, rows_of(residual_, total_, decoder_.config.hidden));
+  for (size_t i = 0; i < decoder_.layers.size(); ++i) run_layer(i, spans);
+}
+
+Rows Forward::final_hidden(std::span<const size_t> rows) {
+  const size_t hidden = decoder_.config.hidden;
+  const Rows out = rows_of(selected_, rows.size(), hidden);
+  for (size_t i = 0; i < rows.size(); ++i) std::memcpy(out.row(i), residual_.data() + rows[i] * hidden, hidden * sizeof(float));
+  kernels::rms_norm(pool_, out, decoder_.final_norm.weight, decoder_.config.norm_epsilon, out);
+  return out;
+}
+
+Rows Forward::logits(std::span<const size_t> rows) {
+  const Rows hidden = final_hidden(rows);
+  const Rows out = rows_of(logits_, rows.size(), decoder_.config.vocab);
+  std::vector<Group> groups;
+  for (const Group& group : groups_) {
+    const auto begin = std::lower_bound(rows.begin(), rows.end(), group.row);
+    const auto end = std::lower_bound(begin, rows.end(), group.row + group.rows);
+    if (begin != end) groups.push_back({static_cast<size_t>(begin - rows.begin()), static_cast<size_t>(end - begin), group.adapter});
+  }
+  if (groups.empty()) groups.push_back({0, rows.size(), nullptr});
+  apply(decoder_.head, hidden, out, Write::set, groups, [](const Adapter& adapter) -> const LowRank& { return adapter.head; });
+  return out;
+}
+
+// Works out what all layers share: positions, runs of one adapter, runs of one rope table.
+void Forward::plan(std::span<const ForwardSpan> spans) {
+  total_ = 0;
+  size_t positions_end = 0;
+  groups_.clear();
+  rope_groups_.clear();
+  positions_.clear();
+  documents_.assign(1, 0);
+  for (const ForwardSpan& span : spans) positions_end = std::max(positions_end, span.position + span.rows);
+  if (rope_tables_.size() > kRopeTablesMax) rope_tables_.clear();
+  for (const ForwardSpan& span : spans) get_rope_table(span.rope_length, positions_end);  // grow first: pointers below stay valid
+  for (const ForwardSpan& span : spans) {
+    const kernels::RopeTable* table = get_rope_table(span.rope_length, positions_end);
+    if (!groups_.empty() && groups_.back().adapter == span.adapter) {
+      groups_.back().rows += span.rows;
+    } else {
+      groups_.push_back({total_, span.rows, span.adapter});
+    }
+    if (!rope_groups_.empty() && rope_groups_.back().table == table) {
+      rope_groups_.back().rows += span.rows;
+    } else {
+      rope_groups_.push_back({total_, span.rows, table});
+    }
+    for (size_t i = 0; i < span.rows; ++i) positions_.push_back(static_cast<int32_t>(span.position + i));
+    total_ += span.rows;
+    documents_.push_back(static_cast<uint32_t>(total_));
+  }
+}
+
+const kernels::RopeTable* Forward::get_rope_table(uint64_t length, size_t positions) {
+  const models::Rope& rope = decoder_.config.rope;
+  uint64_t key = 0;
+  if (rope.kind != models::Rope::Kind::fixed && length > rope.original_context) key = rope.kind == models::Rope::Kind::longrope ? 1 : length;
+  kernels::RopeTable& table = rope_tables_[key];
+  if (table.positions < positions) {
+    const size_t wanted = std::max(positions, std::min<size_t>(std::max(2 * table.positions, kRopePositionsMin), decoder_.config.context));
+    table = kernels::make_rope_table(rope.inverse_frequencies_for(length), wanted, rope.attention_scale);
+  }
+  return &table;
+}
+
+template <typename Select>
+void Forward::apply(const models::Linear& linear, ConstRows x, Rows y, Write write, std::span<const Group> groups, Select select) {
+  const auto* bias = reinterpret_cast<const float*>(linear.bias.data);
+  kernels::matmul(pool_, x, linear.weight, bias, y, write);
+  for (const Group& group : groups) {
+    if (group.adapter == nullptr) continue;
+    const LowRank& pair = select(*group.adapter);
+    if (pair.a.empty()) continue;
+    const Rows low = rows_of(low_rank_, group.rows, pair.a.rows);
+    kernels::matmul(pool_, slice(x, group.row, group.rows), pair.a, nullptr, low);
+    kernels::matmul(pool_, low, pair.b, nullptr, slice(y, group.row, group.rows), Write::add, pair.scale);
+  }
+}
+
+void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
+  const models::DecoderConfig& config = decoder_.config;
+  const models::DecoderLayer& layer = decoder_.layers[index];
+  const auto of = [index](LowRank AdapterLayer::*member) {
+    return [index, member](const Adapter& adapter) -> const LowRank& { return adapter.layers[index].*member; };
+  };
+  const Rows residual(residual_.data(), total_, config.hidden);
+  const Rows normed = rows_of(normed_, total_, config.hidden);
+  kernels::rms_norm(pool_, residual, layer.input_norm.weight, config.norm_epsilon, normed);
+  apply(layer.q, normed, rows_of(q_, total_, size_t{config.heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::q));
+  apply(layer.k, normed, rows_of(k_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::k));
+  apply(layer.v, normed, rows_of(v_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::v));
+  attend(index, spans);
+  const ConstRows attended(attended_.data(), total_, size_t{config.heads} * config.head_dim);
+  apply(layer.o, attended, residual, Write::add, groups_, of(&AdapterLayer::o));
+
+  kernels::rms_norm(pool_, residual, layer.post_attention_norm.weight, config.norm_epsilon, normed);
+  const Rows gate = rows_of(gate_, total_, config.intermediate), up = rows_of(up_, total_, config.intermediate);
+  apply(layer.gate, normed, gate, Write::set, groups_, of(&AdapterLayer::gate));
+  apply(layer.up, normed, up, Write::set, groups_, of(&AdapterLayer::up));
+  kernels::silu_mul(pool_, gate, up, gate);
+  apply(layer.down, gate, residual, Write::add, groups_, of(&AdapterLayer::down));
+}
+
+// q_, k_, v_ -> attended_.
+void Forward::attend(size_t index, std::span<const ForwardSpan> spans) {
+  const models::DecoderConfig& config = decoder_.config;
+  const models::DecoderLayer& layer = decoder_.layers[index];
+  const Rows q(q_.data(), total_, size_t{config.heads} * config.head_dim);
+  const Rows k(k_.data(), total_, size_t{config.kv_heads} * config.head_dim);
+  const Rows v(v_.data(), total_, k.columns);
+  if (config.qk_norm) {
+    const Rows q_heads = by_head(q, config.head_dim), k_heads = by_head(k, config.head_dim);
+    kernels::rms_norm(pool_, q_heads, layer.q_norm.weight, config.norm_epsilon, q_heads);
+    kernels::rms_norm(pool_, k_heads, layer.k_norm.weight, config.norm_epsilon, k_heads);
+  }
+  for (const RopeGroup& group : rope_groups_) {
+    const std::span<const int32_t> positions(positions_.data() + group.row, group.rows);
+    kernels::rope(pool_, slice(q, group.row, group.rows), config.head_dim, *group.table, positions);
+    kernels::rope(pool_, slice(k, group.row, group.rows), config.head_dim, *group.table, positions);
+  }
+  const Rows out = rows_of(attended_, total_, q.columns);
+  const kernels::AttentionShape shape{config.heads, config.kv_heads, config.head_dim, 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
+                                      config.sliding_window[index]};
+  if (cache_ != nullptr) return attend_cached(index, spans, shape);
+  kernels::attention(pool_, shape, documents_, q, k, v, out, nullptr);
+}
+
+void Forward::attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape) {
+  const size_t kv_columns = shape.kv_heads * shape.head_dim, half = cache_->half_bytes();
+  size_t blocks = 0;
+  for (const ForwardSpan& span : spans) blocks += span.blocks.size();
+  block_pointers_.resize(2 * blocks);
+  queries_.clear();
+  std::byte** next = block_pointers_.data();
+  size_t row = 0;
+  for (const ForwardSpan& span : spans) {
+    std::byte** keys = next;
+    std::byte** values = next + span.blocks.size();
+    for (size_t i = 0; i < span.blocks.size(); ++i) {
+      keys[i] = span.blocks[i]->memory.get() + 2 * index * half;
+      values[i] = keys[i] + half;
+    }
+    next += 2 * span.blocks.size();
+    const kernels::KvCache cache{cache_->dtype, kBlockTokens, keys, values};
+    kernels::kv_append(cache, span.position, ConstRows(k_.data() + row * kv_columns, span.rows, kv_columns),
+                       ConstRows(v_.data() + row * kv_columns, span.rows, kv_columns));
+    queries_.push_back({row, span.rows, span.position, cache});
+    row += span.rows;
+  }
+  const size_t columns = shape.heads * shape.head_dim;
+  kernels::attention_cached(pool_, shape, queries_, ConstRows(q_.data(), total_, columns), Rows(attended_.data(), total_, columns));
+}
+
+Rows Forward::rows_of(std::vector<float>& buffer, size_t rows, size_t columns) {
+  if (buffer.size() < rows * columns) buffer.resize(rows * columns);
+  return {buffer.data(), rows, columns};
+}
+
+}  // namespace lyceum::engine

@@ -1,0 +1,81 @@
+// forward.h: the forward pass of a decoder over rows of several sequences at once.
+//
+// Rows are tokens. A batch is a list of spans, each the next tokens of one sequence. With a cache a span attends to everything its
+// sequence has in the blocks and appends itself; without one every span is a whole document from position 0 (scoring, embeddings).
+// All matrix products run over all rows together; only attention, rotation and LoRA look at spans. Kernels compute each row
+// independently of the others, so what a sequence gets does not depend on its neighbours nor on how its prompt was cut.
+//
+// One object serves one thread at a time; the decoder, the adapters and the pool are shared.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "base/threads.h"
+#include "engine/adapter.h"
+#include "engine/kv_pool.h"
+#include "kernels/attention.h"
+#include "kernels/rope.h"
+#include "models/decoder.h"
+
+namespace lyceum::engine {
+
+struct ForwardSpan {
+  size_t rows = 0;
+  size_t position = 0;                   // of its first row; 0 without a cache
+  uint64_t rope_length = 0;              // how long the sequence may become (rope kinds that depend on length)
+  const Adapter* adapter = nullptr;      // null = base. Spans of one adapter must be neighbours to be computed together
+  std::span<KvBlock* const> blocks;      // cover position + rows; unused without a cache
+};
+
+class Forward {
+ public:
+  // cache: null for whole documents.
+  Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache);
+
+  // Runs the layers. ids: all rows, span after span. The hidden states stay inside until the next run().
+  void run(std::span<const int32_t> ids, std::span<const ForwardSpan> spans);
+  // Final-normed hidden states of these rows (ascending) of the last run(); valid until the next call of anything here.
+  kernels::Rows final_hidden(std::span<const size_t> rows);
+  // Logits of these rows of the last run(), (rows, vocab); valid until the next call.
+  kernels::Rows logits(std::span<const size_t> rows);
+
+ private:
+  struct Group {
+    size_t row, rows;
+    const Adapter* adapter;
+  };
+  struct RopeGroup {
+    size_t row, rows;
+    const kernels::RopeTable* table;
+  };
+
+  void plan(std::span<const ForwardSpan> spans);
+  const kernels::RopeTable* get_rope_table(uint64_t length, size_t positions);
+  void run_layer(size_t index, std::span<const ForwardSpan> spans);
+  void attend(size_t index, std::span<const ForwardSpan> spans);
+  void attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape);
+  // y (+)= W x + bias + adapters.
+  template <typename Select>
+  void apply(const models::Linear& linear, kernels::ConstRows x, kernels::Rows y, kernels::Write write, std::span<const Group> groups, Select select);
+  kernels::Rows rows_of(std::vector<float>& buffer, size_t rows, size_t columns);
+
+  const models::Decoder& decoder_;
+  ThreadPool& pool_;
+  const KvLayout* cache_;
+  std::map<uint64_t, kernels::RopeTable> rope_tables_;   // by what inverse_frequencies_for() depends on
+
+  size_t total_ = 0;
+  std::vector<Group> groups_;
+  std::vector<RopeGroup> rope_groups_;
+  std::vector<int32_t> positions_;
+  std::vector<uint32_t> documents_;
+  std::vector<std::byte*> block_pointers_;
+  std::vector<kernels::CachedQuery> queries_;
+  std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, low_rank_, selected_, logits_;
+};
+
+}  // namespace lyceum::engine

@@ -1,0 +1,339 @@
+#include "engine/scheduler.h"
+
+#include <algorithm>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+namespace lyceum::engine {
+
+namespace {
+
+constexpr double kStepSecondsTarget = 0.25;
+constexpr size_t kPromptBudgetMin = 32;
+
+}  // namespace
+
+struct Scheduler::Sequence {
+  Sequence(const GenerateRequest& request_in, const AdapterUse& adapter_in, const OnToken& on_token_in, const text::Tokenizer& tokenizer)
+      : request(request_in), adapter(adapter_in), on_token(on_token_in), tokens(request_in.prompt), prompt_tokens(tokens.size()),
+        parent(adapter_in.root), sampler(request_in.sampling, request_in.prompt), decoder(tokenizer), matcher(request_in.stop_strings) {
+    result.prompt_tokens = static_cast<uint32_t>(prompt_tokens);
+  }
+
+  size_t left() const noexcept { return tokens.size() - computed; }
+  bool decoding() const noexcept { return left() == 1 && tokens.size() > prompt_tokens; }
+  bool has_full_block() const noexcept { return shareable && computed % kBlockTokens == 0 && left() > kBlockTokens; }
+  BlockKey key_at(size_t position) const {
+    BlockKey key;
+    key.parent = parent;
+    std::copy_n(tokens.begin() + static_cast<ptrdiff_t>(position), kBlockTokens, key.tokens.begin());
+    return key;
+  }
+
+  const GenerateRequest& request;   // lives in the caller's frame until done
+  AdapterUse adapter;
+  const OnToken& on_token;
+  std::vector<int32_t> tokens;      // prompt, then output
+  size_t prompt_tokens;
+  uint32_t max_tokens = 0;
+  uint64_t rope_length = 0;
+  uint64_t arrival = 0;
+  bool shareable = true;            // may share blocks with sequences of another length
+
+  std::vector<KvBlock*> blocks;
+  size_t computed = 0;              // tokens whose keys and values are in the blocks
+  size_t published = 0;             // blocks that were published or taken from others
+  uint64_t parent;                  // serial of the last of those
+
+  Sampler sampler;
+  text::StreamDecoder decoder;
+  StopMatcher matcher;
+  GenerateResult result;
+  std::exception_ptr thrown;
+  bool finished = false;            // engine thread's view
+  bool done = false;                // the caller may go
+};
+
+Scheduler::Scheduler(const models::Decoder& decoder, const text::Tokenizer& tokenizer, ThreadPool& pool, SchedulerOptions options)
+    : decoder_(decoder), tokenizer_(tokenizer), pool_(pool), options_(std::move(options)), kv_(options_.layout, options_.kv_bytes_max),
+      forward_(decoder, pool, &kv_.layout()), thread_([this] { loop(); }) {}
+
+Scheduler::~Scheduler() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+}
+
+void Scheduler::check_request(const GenerateRequest& request) const {
+  validate(request.sampling, decoder_.config.vocab);
+  if (request.prompt.empty()) throw Error(Code::invalid_argument, "the prompt has no tokens");
+  if (request.max_tokens == 0) throw Error(Code::invalid_argument, "max_tokens must be at least 1");
+  for (const int32_t id : request.prompt) {
+    if (id < 0 || static_cast<uint32_t>(id) >= decoder_.config.vocab) {
+      throw Error(Code::invalid_argument, "token id " + std::to_string(id) + " is outside the model's vocabulary of " + std::to_string(decoder_.config.vocab));
+    }
+  }
+  if (request.prompt.size() >= options_.context) {
+    throw Error(Code::invalid_argument, "the prompt has " + std::to_string(request.prompt.size()) + " tokens; this model's context is " +
+                                            std::to_string(options_.context) + " with the answer", "context_length_exceeded");
+  }
+  if (request.prompt.size() >= kv_.blocks_max() * kBlockTokens) {
+    throw Error(Code::too_large, "the prompt has " + std::to_string(request.prompt.size()) + " tokens, more than the cache's " +
+                                     std::to_string(kv_.blocks_max() * kBlockTokens) + "; raise kv_bytes_max");
+  }
+}
+
+GenerateResult Scheduler::generate(const GenerateRequest& request, const AdapterUse& adapter, const OnToken& on_token) {
+  check_request(request);
+  const auto sequence = std::make_shared<Sequence>(request, adapter, on_token, tokenizer_);
+  const size_t room = std::min<size_t>(options_.context, kv_.blocks_max() * kBlockTokens) - request.prompt.size();
+  sequence->max_tokens = static_cast<uint32_t>(std::min<size_t>(request.max_tokens, room));
+  sequence->rope_length = request.prompt.size() + sequence->max_tokens;
+  const models::Rope& rope = decoder_.config.rope;
+  sequence->shareable = rope.kind == models::Rope::Kind::fixed || sequence->rope_length <= rope.original_context;
+  std::unique_lock lock(mutex_);
+  if (stopping_) throw Error(Code::unavailable, "the engine is stopping");
+  sequence->arrival = arrivals_++;
+  arrived_.push_back(sequence);
+  wake_.notify_one();
+  done_.wait(lock, [&] { return sequence->done; });
+  if (sequence->thrown) std::rethrow_exception(sequence->thrown);
+  return sequence->result;
+}
+
+void Scheduler::loop() {
+  while (true) {
+    {
+      std::unique_lock lock(mutex_);
+      const bool busy = !running_.empty() || !waiting_.empty();
+      if (!busy) wake_.wait(lock, [&] { return stopping_ || !arrived_.empty(); });
+      for (auto& sequence : arrived_) waiting_.push_back(std::move(sequence));
+      arrived_.clear();
+      if (stopping_) {
+        lock.unlock();
+        return fail_all("the engine is stopping");
+      }
+    }
+    try {
+      drop_cancelled();
+      admit();
+      step();
+    } catch (const std::exception& error) {
+      fail_all(std::string("the engine failed: ") + error.what());
+    }
+  }
+}
+
+void Scheduler::drop_cancelled() {
+  const auto cancelled = [this](const SequencePtr& sequence) {
+    const std::atomic<bool>* flag = sequence->request.cancel;
+    if (flag == nullptr || !flag->load(std::memory_order_relaxed)) return false;
+    finish(*sequence, Finish::cancelled);
+    return true;
+  };
+  std::erase_if(running_, cancelled);
+  std::erase_if(waiting_, cancelled);
+}
+
+// Oldest first. A sequence comes in when its tokens so far and the next fit into blocks that nobody uses.
+void Scheduler::admit() {
+  while (!waiting_.empty() && running_.size() < options_.sequences_max) {
+    const size_t blocks = waiting_.front()->tokens.size() / kBlockTokens + 1;
+    if (!running_.empty() && blocks > kv_.blocks_available()) return;
+    const auto place = std::ranges::upper_bound(running_, waiting_.front()->arrival, {}, [](const SequencePtr& each) { return each->arrival; });
+    running_.insert(place, waiting_.front());
+    waiting_.pop_front();
+  }
+}
+
+bool Scheduler::step() {
+  plan();
+  if (planned_.empty()) return false;
+  const double started = monotonic_seconds();
+  const size_t decoding = static_cast<size_t>(std::ranges::count_if(planned_, [](const Planned& each) { return each.sequence->decoding(); }));
+  size_t rows = 0;
+  for (const Planned& each : planned_) rows += each.rows;
+  compute();
+  if (rows > decoding && rows - decoding >= kPromptBudgetMin) {
+    const double measured = (monotonic_seconds() - started) / static_cast<double>(rows);
+    seconds_per_prompt_token_ = seconds_per_prompt_token_ == 0 ? measured : 0.7 * seconds_per_prompt_token_ + 0.3 * measured;
+  }
+  std::erase_if(running_, [](const SequencePtr& sequence) { return sequence->finished; });
+  return true;
+}
+
+size_t Scheduler::prompt_budget() const {
+  const bool others_decode = std::ranges::any_of(running_, [](const SequencePtr& each) { return each->decoding(); });
+  if (!others_decode || seconds_per_prompt_token_ == 0) return options_.step_tokens_max;
+  const auto affordable = static_cast<size_t>(kStepSecondsTarget / seconds_per_prompt_token_);
+  return std::clamp<size_t>(affordable, std::min<size_t>(kPromptBudgetMin, options_.step_tokens_max), options_.step_tokens_max);
+}
+
+// Oldest first, so that whoever gives up its blocks for another has not been planned yet.
+void Scheduler::plan() {
+  planned_.clear();
+  computing_.clear();
+  size_t budget = prompt_budget();
+  const std::vector<SequencePtr> order = running_;
+  for (const SequencePtr& sequence : order) {
+    if (std::ranges::find(running_, sequence) == running_.end()) continue;  // gave up its blocks meanwhile
+    if (sequence->decoding()) {
+      plan_one(sequence, 1);
+    } else if (budget > 0 && plan_one(sequence, budget)) {
+      budget -= planned_.back().rows;
+    }
+  }
+  // Neighbours with one adapter are computed together.
+  std::ranges::stable_sort(planned_, {}, [](const Planned& each) { return each.sequence->adapter.root; });
+}
+
+bool Scheduler::plan_one(const SequencePtr& sequence, size_t rows_max) {
+  take_published(*sequence);
+  // Someone older computes just these tokens now: wait a step and share them.
+  if (sequence->has_full_block() && computing_.contains(sequence->key_at(sequence->computed))) return false;
+  size_t rows = std::min(sequence->left(), rows_max);
+  if (rows < sequence->left()) {
+    const size_t beyond = (sequence->computed + rows) % kBlockTokens;
+    if (beyond < rows) rows -= beyond;  // end at a block border, so that whole blocks can be shared
+  }
+  if (!reserve(sequence, sequence->computed + rows)) return false;
+  if (sequence->has_full_block() && rows >= kBlockTokens) computing_.insert(sequence->key_at(sequence->computed));
+  planned_.push_back({sequence, rows});
+  return true;
+}
+
+void Scheduler::take_published(Sequence& sequence) {
+  while (sequence.has_full_block() && sequence.blocks.size() * kBlockTokens == sequence.computed) {
+    KvBlock* block = kv_.find_published(sequence.key_at(sequence.computed));
+    if (block == nullptr) return;
+    sequence.blocks.push_back(block);
+    sequence.parent = block->serial;
+    sequence.computed += kBlockTokens;
+    sequence.published = sequence.blocks.size();
+    if (sequence.tokens.size() == sequence.prompt_tokens) sequence.result.cached_prompt_tokens += kBlockTokens;
+  }
+}
+
+bool Scheduler::reserve(const SequencePtr& sequence, size_t positions) {
+  while (sequence->blocks.size() * kBlockTokens < positions) {
+    if (KvBlock* block = kv_.try_allocate()) {
+      sequence->blocks.push_back(block);
+      continue;
+    }
+    const SequencePtr youngest = running_.back();
+    release_blocks(*youngest);
+    running_.pop_back();
+    waiting_.push_front(youngest);
+    if (youngest == sequence) return false;
+  }
+  return true;
+}
+
+void Scheduler::compute() {
+  std::vector<int32_t> ids;
+  std::vector<ForwardSpan> spans;
+  std::vector<size_t> rows;
+  std::vector<SequencePtr> ready;
+  for (const auto& [sequence, count] : planned_) {
+    const auto first = sequence->tokens.begin() + static_cast<ptrdiff_t>(sequence->computed);
+    ids.insert(ids.end(), first, first + static_cast<ptrdiff_t>(count));
+    const std::span<KvBlock* const> blocks(sequence->blocks.data(), (sequence->computed + count + kBlockTokens - 1) / kBlockTokens);
+    spans.push_back({count, sequence->computed, sequence->rope_length, sequence->adapter.adapter.get(), blocks});
+    if (count == sequence->left()) {
+      rows.push_back(ids.size() - 1);
+      ready.push_back(sequence);
+    }
+  }
+  forward_.run(ids, spans);
+  for (const auto& [sequence, count] : planned_) {
+    sequence->computed += count;
+    publish_full_blocks(*sequence);
+  }
+  if (!ready.empty()) sample_and_deliver(forward_.logits(rows), ready);
+}
+
+void Scheduler::publish_full_blocks(Sequence& sequence) {
+  if (!sequence.shareable) return;
+  while ((sequence.published + 1) * kBlockTokens <= sequence.computed) {
+    const BlockKey key = sequence.key_at(sequence.published * kBlockTokens);
+    sequence.parent = kv_.publish(*sequence.blocks[sequence.published], key);
+    ++sequence.published;
+  }
+}
+
+void Scheduler::sample_and_deliver(kernels::Rows logits, const std::vector<SequencePtr>& ready) {
+  std::vector<GeneratedToken> tokens(ready.size());
+  pool_.run(ready.size(), [&](size_t i, unsigned) { tokens[i] = ready[i]->sampler.sample({logits.row(i), logits.columns}); });
+  for (size_t i = 0; i < ready.size(); ++i) deliver(*ready[i], std::move(tokens[i]));
+}
+
+void Scheduler::deliver(Sequence& sequence, GeneratedToken token) {
+  const int32_t id = token.id;
+  sequence.sampler.accept(id);
+  sequence.tokens.push_back(id);
+  ++sequence.result.completion_tokens;
+  const bool is_eos = !sequence.request.ignore_eos && std::ranges::find(options_.eos_ids, id) != options_.eos_ids.end();
+  if (is_eos || std::ranges::find(sequence.request.stop_ids, id) != sequence.request.stop_ids.end()) {
+    GeneratedToken tail;
+    tail.text = sequence.matcher.push(sequence.decoder.finish()) + sequence.matcher.finish();
+    if (!tail.text.empty()) call_back(sequence, tail);
+    return finish(sequence, Finish::stop);
+  }
+  token.text = sequence.matcher.push(sequence.decoder.push(id));
+  const bool full = sequence.result.completion_tokens >= sequence.max_tokens;
+  if (full && !sequence.matcher.stopped()) {
+    token.text += sequence.matcher.push(sequence.decoder.finish());
+    token.text += sequence.matcher.finish();
+  }
+  call_back(sequence, token);
+  if (sequence.finished) return;
+  if (sequence.matcher.stopped()) return finish(sequence, Finish::stop);
+  if (full) finish(sequence, Finish::length);
+}
+
+void Scheduler::call_back(Sequence& sequence, const GeneratedToken& token) {
+  try {
+    if (!sequence.on_token || sequence.on_token(token)) return;
+  } catch (...) {
+    sequence.thrown = std::current_exception();
+  }
+  finish(sequence, Finish::cancelled);
+}
+
+void Scheduler::finish(Sequence& sequence, Finish reason, std::string error) {
+  if (sequence.finished) return;
+  sequence.finished = true;
+  release_blocks(sequence);
+  const std::lock_guard lock(mutex_);
+  sequence.result.finish = reason;
+  sequence.result.error = std::move(error);
+  sequence.done = true;
+  done_.notify_all();
+}
+
+void Scheduler::release_blocks(Sequence& sequence) {
+  for (KvBlock* block : sequence.blocks) kv_.release(*block);
+  sequence.blocks.clear();
+  sequence.computed = 0;
+  sequence.published = 0;
+  sequence.parent = sequence.adapter.root;
+}
+
+void Scheduler::fail_all(const std::string& error) {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& sequence : arrived_) waiting_.push_back(std::move(sequence));
+    arrived_.clear();
+  }
+  for (const auto& sequence : running_) finish(*sequence, Finish::error, error);
+  for (const auto& sequence : waiting_) finish(*sequence, Finish::error, error);
+  running_.clear();
+  waiting_.clear();
+  planned_.clear();
+}
+
+}  // namespace lyceum::engine
