@@ -13,23 +13,6 @@
 namespace lyceum::api {
 namespace {
 
-constexpr std::string_view kCookie = "lyceum_session";
-
-// "name=value; other=…" → value.
-std::optional<std::string> find_cookie(const http::Request& request, std::string_view name) {
-  auto text = request.headers.find("Cookie");
-  if (!text) return std::nullopt;
-  std::string_view rest = *text;
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find(';'), rest.size());
-    std::string_view pair = rest.substr(0, end);
-    rest.remove_prefix(std::min(end + 1, rest.size()));
-    while (pair.starts_with(' ')) pair.remove_prefix(1);
-    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) return std::string(pair.substr(name.size() + 1));
-  }
-  return std::nullopt;
-}
-
 [[noreturn]] void refuse_credentials() { throw Error(Code::unauthorized, "Invalid credentials in Authorization header"); }
 
 // Clients put the token in either half of "user:password"; people may use their password.
@@ -48,27 +31,14 @@ hub::Caller authenticate_basic(std::string_view encoded, hub::Hub& hub) {
 
 bool is_safe_method(std::string_view method) { return method == "GET" || method == "HEAD" || method == "OPTIONS"; }
 
-// Credentials that a browser attaches by itself (cookie, cached Basic) count only when our own page made the request.
-void require_same_origin(const http::Request& request, bool origin_required) {
-  if (is_safe_method(request.method)) return;
-  const auto origin = request.headers.find("Origin");
-  if (!origin && !origin_required) return;
-  const size_t host = request.base_url.find("://");
-  const std::string own = request.base_url.substr(0, host == std::string::npos ? host : request.base_url.find('/', host + 3));
-  if (!origin || *origin != own)
-    throw Error(Code::forbidden, "This request did not come from the hub's own pages (Origin header); use an access token instead.");
-}
-
 // The repository type a row is about: its {type} parameter, or its fixed prefix.
 std::optional<hub::RepoType> find_row_type(const RouteRow& row, const http::Request& request) {
   if (const auto it = request.params.find("type"); it != request.params.end()) {
     const auto type = hub::find_repo_type(it->second);
     return type && hub::plural(*type) == it->second ? type : std::nullopt;
   }
-  for (const auto type : {hub::RepoType::dataset, hub::RepoType::space}) {
-    const std::string plural(hub::plural(type));
-    if (row.pattern.starts_with("/" + plural + "/") || row.pattern.starts_with("/api/" + plural + "/")) return type;
-  }
+  for (const auto type : {hub::RepoType::dataset, hub::RepoType::space})
+    if (row.pattern.find("/" + std::string(hub::plural(type)) + "/{ns}") != std::string_view::npos) return type;
   return hub::RepoType::model;
 }
 
@@ -117,7 +87,7 @@ bool is_foreign_key(const RouteGroup& group, const http::Request& request) {
 http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, bool& anonymous) {
   Context context{request, services, {}, std::nullopt};
   if (row.access != Access::signed_url && !is_foreign_key(group, request)) context.caller = authenticate(request, services.hub);
-  anonymous = !context.caller.user;
+  anonymous = row.access != Access::signed_url && !context.caller.user;
   check_access(row, context);
   return row.handler(context);
 }
@@ -160,6 +130,31 @@ void add_common_headers(http::Response& response) {
 
 }  // namespace
 
+void require_same_origin(const http::Request& request, bool origin_required) {
+  if (is_safe_method(request.method)) return;
+  const auto origin = request.headers.find("Origin");
+  if (!origin && !origin_required) return;
+  const size_t host = request.base_url.find("://");
+  const std::string own = request.base_url.substr(0, host == std::string::npos ? host : request.base_url.find('/', host + 3));
+  if (!origin || *origin != own)
+    throw Error(Code::forbidden, "This request did not come from the hub's own pages (Origin header); use an access token instead.");
+}
+
+// "name=value; other=…" → value.
+std::optional<std::string> find_cookie(const http::Request& request, std::string_view name) {
+  auto text = request.headers.find("Cookie");
+  if (!text) return std::nullopt;
+  std::string_view rest = *text;
+  while (!rest.empty()) {
+    const size_t end = std::min(rest.find(';'), rest.size());
+    std::string_view pair = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+    while (pair.starts_with(' ')) pair.remove_prefix(1);
+    if (pair.starts_with(name) && pair.substr(name.size()).starts_with('=')) return std::string(pair.substr(name.size() + 1));
+  }
+  return std::nullopt;
+}
+
 hub::Caller authenticate(const http::Request& request, hub::Hub& hub) {
   if (const auto header = request.headers.find("Authorization")) {
     const size_t space = std::min(header->find(' '), header->size());
@@ -175,7 +170,7 @@ hub::Caller authenticate(const http::Request& request, hub::Hub& hub) {
     if (!caller) refuse_credentials();
     return *caller;
   }
-  const auto cookie = find_cookie(request, kCookie);
+  const auto cookie = find_cookie(request, kSessionCookie);
   if (!cookie) return {};
   const auto caller = hub.authenticate_session(*cookie);
   if (!caller) return {};
@@ -188,7 +183,7 @@ http::Router make_router(Services& services) {
   for (const RouteGroup& group : route_groups()) {
     for (const RouteRow& row : group.rows) {
       router.add({std::string(row.method), std::string(row.pattern), [&group, &row, &services](http::Request& request) {
-                    bool anonymous = true;
+                    bool anonymous = false;
                     http::Response response;
                     try {
                       response = run(group, row, request, services, anonymous);

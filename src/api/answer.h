@@ -22,6 +22,12 @@ std::string read_body(const Context& context, size_t limit_bytes = kJsonBodyLimi
 // The body as a JSON object; an empty body is an empty object. Error(invalid_argument) on anything else.
 json::object read_json_body(const Context& context, size_t limit_bytes = kJsonBodyLimit);
 
+// Credentials that a browser attaches by itself (cookie, cached Basic) count only when our own page made the request. Throws
+// Error(forbidden) for a method that changes something when Origin is another site's, or absent although required.
+void require_same_origin(const http::Request& request, bool origin_required);
+constexpr std::string_view kSessionCookie = "lyceum_session";
+std::optional<std::string> find_cookie(const http::Request& request, std::string_view name);
+
 bool is_true(const std::optional<std::string>& text);  // "true", "True", "1" and "" (a bare ?flag)
 
 std::string web_prefix(hub::RepoType type);                                      // "", "datasets/", "spaces/"

@@ -7,8 +7,10 @@ std::span<const RouteGroup> route_groups() {
   static const RouteGroup groups[] = {
       {"git", git_rows()},
       {"lfs", lfs_rows()},
+      {"xet", xet_rows()},
       {"hub", hub_rows()},
       {"admin", admin_rows()},
+      {"spaces", spaces_rows()},
       {"static", static_rows()},
   };
   return groups;

@@ -1,0 +1,40 @@
+#include "api/admin/handlers.h"
+#include "api/groups.h"
+
+namespace lyceum::api {
+namespace {
+
+using enum Access;
+
+constexpr RouteRow kAdminRows[] = {
+    {"GET", "/api/lyceum/me", signed_in, "The caller, for the pages", describe_me},
+    {"POST", "/api/lyceum/sign-in", anyone, "Starts a browser session from a password or a write token", sign_in},
+    {"POST", "/api/lyceum/sign-out", anyone, "Ends the browser session", sign_out},
+    {"GET", "/api/lyceum/tokens", signed_in, "The caller's access tokens, without their text", list_tokens},
+    {"POST", "/api/lyceum/tokens", write_token, "Creates an access token; its text is shown this once", create_token},
+    {"DELETE", "/api/lyceum/tokens/{id}", write_token, "Revokes an access token", revoke_token},
+    {"POST", "/api/lyceum/users", administrator, "Creates a user", create_user},
+    {"PUT", "/api/lyceum/users/{user}/password", write_token, "Changes a password: one's own, or anyone's for an administrator", change_password},
+    {"POST", "/api/lyceum/organizations", write_token, "Creates an organisation; the caller is its first admin", create_organisation},
+    {"PUT", "/api/lyceum/organizations/{organisation}/members/{user}", write_token, "Adds a member or changes a role", set_member},
+    {"DELETE", "/api/lyceum/organizations/{organisation}/members/{user}", write_token, "Removes a member", remove_member},
+    {"GET", "/api/lyceum/stats", anyone, "Counts of what the caller can see", show_stats},
+    {"GET", "/api/lyceum/openapi.json", anyone, "This table as OpenAPI", describe_api},
+    {"GET", "/api/lyceum/{type}/{ns}/{name}/card", repo_read, "The README as sanitised HTML", render_card},
+};
+
+constexpr RouteRow kStaticRows[] = {
+    {"GET", "/assets/{path*}", anyone, "Files of the browser front end", serve_asset},
+    {"GET", "/api/{path*}", anyone, "No such address", refuse_unknown},
+    {"GET", "/v1/{path*}", anyone, "No such address", refuse_unknown},
+    {"GET", "/v2/{path*}", anyone, "No such address", refuse_unknown},
+    {"GET", "/", anyone, "The browser front end", serve_page},
+    {"GET", "/{path*}", anyone, "The browser front end", serve_page},
+};
+
+}  // namespace
+
+std::span<const RouteRow> admin_rows() { return kAdminRows; }
+std::span<const RouteRow> static_rows() { return kStaticRows; }
+
+}  // namespace lyceum::api

@@ -1,0 +1,153 @@
+// Git LFS: the batch that hands out transfer links, and the transfers. Clients do not send our headers with a transfer
+// (huggingface_hub, @huggingface/hub), so links are signed; a link names the repository, the digest and the size.
+#include <array>
+
+#include "api/answer.h"
+#include "api/hub/handlers.h"
+#include "api/services.h"
+#include "api/signing.h"
+
+namespace lyceum::api {
+namespace {
+
+constexpr std::string_view kMediaType = "application/vnd.git-lfs+json";
+constexpr int64_t kLinkLife_ms = 24 * 3600 * 1000;  // a large file on a slow line
+constexpr size_t kObjectsLimit = 10000;
+
+http::Response lfs_answer(const json::value& value) {
+  http::Response response = json_answer(value);
+  response.headers.set("Content-Type", kMediaType);
+  return response;
+}
+
+std::string objects_path(const Context& context) { return repo_path(context.repo->repo_id) + ".git/info/lfs/objects/"; }
+
+json::object link(const Context& context, std::string_view method, const std::string& oid, uint64_t size) {
+  const std::string extra = method == "PUT" ? "size=" + std::to_string(size) : "";
+  const int64_t expires = context.services.clock.now_ms() + kLinkLife_ms;
+  return {{"href", sign_url(context.services.hub, context.request.base_url, method, objects_path(context) + oid, expires, extra)},
+          {"header", json::object{}}, {"expires_in", kLinkLife_ms / 1000}};
+}
+
+json::object verify_link(const Context& context, const std::string& oid) {
+  const int64_t expires = context.services.clock.now_ms() + kLinkLife_ms;
+  return {{"href", sign_url(context.services.hub, context.request.base_url, "POST", objects_path(context) + "verify", expires, "oid=" + oid)},
+          {"header", json::object{}}, {"expires_in", kLinkLife_ms / 1000}};
+}
+
+json::object object_error(json::object object, int code, const std::string& message) {
+  object["error"] = json::object{{"code", code}, {"message", message}};
+  return object;
+}
+
+json::object plan_object(const Context& context, const json::object& asked, bool upload) {
+  hub::Hub& hub = context.services.hub;
+  const std::string oid = get_string(asked, "oid");
+  const int64_t size = get_int(asked, "size");
+  json::object out{{"oid", oid}, {"size", size}, {"authenticated", true}};
+  if (!is_hex(oid, 64) || size < 0) return object_error(std::move(out), 422, "oid must be a SHA-256 in hexadecimal, size not negative");
+  const bool stored = hub.has_blob(oid) && hub.repo_has_blob(*context.repo, oid);
+  if (!upload) {
+    if (!stored) return object_error(std::move(out), 404, "Object does not exist in this repository");
+    out["actions"] = json::object{{"download", link(context, "GET", oid, 0)}};
+    return out;
+  }
+  if (stored) {
+    if (hub.blob_size(oid) != static_cast<uint64_t>(size)) return object_error(std::move(out), 422, "The stored object of this oid has another size");
+    return out;  // without "actions": the client has nothing to do
+  }
+  out["actions"] = json::object{{"upload", link(context, "PUT", oid, static_cast<uint64_t>(size))}, {"verify", verify_link(context, oid)}};
+  return out;
+}
+
+// Signed links carry no caller, so the repository is looked up with the hub's own rights; the signature was the check.
+hub::Repo signed_repo(const Context& context) {
+  const hub::RepoType type = context.request.path.starts_with("/datasets/") ? hub::RepoType::dataset
+                             : context.request.path.starts_with("/spaces/") ? hub::RepoType::space
+                                                                            : hub::RepoType::model;
+  hub::Caller hub_itself;
+  hub_itself.user.emplace().administrator = true;
+  return context.services.hub.get_repo(hub_itself, {type, context.request.param("ns"), context.request.param("name")});
+}
+
+uint64_t signed_size(const http::Request& request) { return std::stoull(request.find_query("size").value_or("0")); }
+
+// True if as many bytes came as the link was made for.
+uint64_t receive(const Context& context, hub::BlobWriter& writer, uint64_t size) {
+  std::array<std::byte, 1 << 18> buffer;
+  uint64_t received = 0;
+  while (context.request.body) {
+    const size_t got = context.request.body->read(buffer);
+    if (got == 0) break;
+    received += got;
+    if (received > size) break;
+    writer.write(Bytes(buffer.data(), got));
+  }
+  return received;
+}
+
+}  // namespace
+
+http::Response lfs_batch(Context& context) {
+  const json::object body = read_json_body(context, 32u << 20);
+  const std::string operation = get_string(body, "operation");
+  const bool upload = operation == "upload";
+  if (!upload && operation != "download") throw Error(Code::unprocessable, "operation is upload or download.");
+  if (upload) {
+    if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to upload: use an access token as the password.");
+    if (!context.caller.may_write()) throw Error(Code::forbidden, "This token may only read.");
+    context.services.hub.require_write(context.caller, context.repo->repo_id);
+  }
+  // "sha256" from git-lfs, "sha_256" from JavaScript, absent from older clients.
+  const std::string algorithm = find_string(body, "hash_algo").value_or("sha256");
+  if (algorithm != "sha256" && algorithm != "sha_256") throw Error(Code::conflict, "Only sha256 is supported.");
+  const json::array* objects = find_array(body, "objects");
+  if (!objects) throw Error(Code::unprocessable, "objects is missing.");
+  if (objects->size() > kObjectsLimit) throw Error(Code::too_large, "At most 10000 objects can be asked about at once.");
+  json::array out;
+  for (const json::value& one : *objects) out.push_back(plan_object(context, get_object(one, "objects[]"), upload));
+  return lfs_answer(json::object{{"transfer", "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
+}
+
+http::Response lfs_upload(Context& context) {
+  hub::Hub& hub = context.services.hub;
+  require_signed_url(context.request, hub, context.services.clock.now_ms());
+  const hub::Repo repo = signed_repo(context);
+  const std::string& oid = context.request.param("oid");
+  const uint64_t size = signed_size(context.request);
+  const auto writer = hub.write_blob();
+  if (const uint64_t received = receive(context, *writer, size); received != size)
+    throw Error(Code::unprocessable, "The link is for " + std::to_string(size) + " bytes; " + (received > size ? "more" : std::to_string(received)) + " came.");
+  writer->finish(oid);
+  hub.link_blob(repo, oid);
+  http::Response response = http::Response::text("");
+  response.headers.set("ETag", "\"" + oid + "\"");
+  return response;
+}
+
+http::Response lfs_download(Context& context) {
+  hub::Hub& hub = context.services.hub;
+  require_signed_url(context.request, hub, context.services.clock.now_ms());
+  const std::string& oid = context.request.param("oid");
+  if (!hub.has_blob(oid) || !hub.repo_has_blob(signed_repo(context), oid)) throw Error(Code::not_found, "Object does not exist in this repository");
+  http::Response response = http::ranged_file(context.request, hub.blob_path(oid), hub.blob_size(oid), "application/octet-stream");
+  response.headers.set("Content-Disposition", "attachment");
+  response.headers.set("Content-Security-Policy", "default-src 'none'; sandbox");
+  return response;
+}
+
+http::Response lfs_verify(Context& context) {
+  hub::Hub& hub = context.services.hub;
+  require_signed_url(context.request, hub, context.services.clock.now_ms());
+  const json::object body = read_json_body(context);
+  const std::string oid = context.request.find_query("oid").value_or("");
+  if (get_string(body, "oid") != oid) throw Error(Code::unprocessable, "This link verifies another object.");
+  if (!hub.has_blob(oid) || !hub.repo_has_blob(signed_repo(context), oid)) throw Error(Code::not_found, "Object does not exist in this repository");
+  const uint64_t size = hub.blob_size(oid);
+  if (size != static_cast<uint64_t>(get_int(body, "size"))) throw Error(Code::unprocessable, "The stored object has " + std::to_string(size) + " bytes.");
+  return lfs_answer(json::object{});
+}
+
+http::Response lfs_no_locks(Context&) { throw Error(Code::not_found, "This hub has no file locks."); }
+
+}  // namespace lyceum::api
