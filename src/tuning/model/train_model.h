@@ -63,7 +63,7 @@ struct LoraOptions {
   float alpha = 16;
   float dropout = 0;
   bool rslora = false;
-  std::vector<std::string> targets;        // module name suffixes; empty or {"all-linear"} = every linear layer but the head
+  std::vector<std::string> targets = {};   // module name suffixes; empty or {"all-linear"} = every linear layer but the head
   uint64_t seed = 42;
 };
 

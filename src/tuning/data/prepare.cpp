@@ -1,0 +1,163 @@
+#include "tuning/data/prepare.h"
+
+#include <algorithm>
+#include <span>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "text/chat_template.h"
+#include "tuning/data/chat.h"
+#include "tuning/data/code_samples.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+std::string token_text(const json::value& value) {
+  if (value.is_string()) return std::string(value.as_string());
+  if (value.is_object()) return find_string(value.as_object(), "content").value_or("");
+  return {};
+}
+
+std::string detect_format(const Recipe& recipe, const fs::path& path) {
+  if (recipe.data_format != "auto") return recipe.data_format;
+  if (fs::is_directory(path)) return "code";
+  if (path.extension() == ".jsonl") return "chat";
+  return "text";
+}
+
+RawData load_code(const fs::path& path, const CodeFilter& filter, std::string format) {
+  RawData data;
+  data.format = std::move(format);
+  data.files = collect_code_files(path, filter);
+  for (const CodeFile& file : data.files.train) data.documents.push_back(file.text);
+  data.manifest_sha256 = data.files.manifest_sha256;
+  data.bytes = data.files.train_bytes;
+  return data;
+}
+
+RawData load_text(const Recipe& recipe, const fs::path& path) {
+  if (fs::is_directory(path)) {
+    CodeFilter filter = code_filter(recipe);
+    if (filter.extensions.empty()) filter.extensions = {".txt", ".md", ".rst"};
+    filter.line_length_max = filter.line_length_mean_max = SIZE_MAX;   // prose has paragraphs as lines
+    return load_code(path, filter, "text");
+  }
+  RawData data;
+  data.format = "text";
+  data.documents.push_back(read_file(path));
+  data.manifest_sha256 = sha256_hex(data.documents[0]);
+  data.bytes = data.documents[0].size();
+  return data;
+}
+
+RawData load_chat_data(const fs::path& path) {
+  RawData data;
+  data.format = "chat";
+  data.chats = load_chats(path);
+  data.manifest_sha256 = sha256_file_hex(path);
+  data.bytes = fs::file_size(path);
+  return data;
+}
+
+json::object dropped_json(const CodeFiles& files) {
+  json::object out;
+  for (const auto& [reason, count] : files.dropped) out[reason] = count;
+  return out;
+}
+
+}  // namespace
+
+TextSide load_text_side(const fs::path& folder) {
+  TextSide side;
+  if (!fs::exists(folder / "tokenizer.json")) throw Error(Code::not_found, folder.string() + ": the model has no tokenizer.json, which training needs");
+  side.tokenizer = text::load_tokenizer_json(read_file(folder / "tokenizer.json"));
+  if (fs::exists(folder / "tokenizer_config.json")) {
+    const json::value value = parse_json(read_file(folder / "tokenizer_config.json"), "tokenizer_config.json");
+    const json::object& config = get_object(value, "tokenizer_config.json");
+    for (const auto& item : config) {
+      if (std::string_view(item.key()).ends_with("_token")) side.special_tokens[item.key()] = token_text(item.value());
+    }
+    if (const json::value* found = config.if_contains("chat_template"); found != nullptr && found->is_string()) side.chat_template = std::string(found->as_string());
+  }
+  if (fs::exists(folder / "chat_template.jinja")) side.chat_template = read_file(folder / "chat_template.jinja");
+  side.bos_token = find_string(side.special_tokens, "bos_token").value_or("");
+  side.eos_token = find_string(side.special_tokens, "eos_token").value_or("");
+  return side;
+}
+
+CodeFilter code_filter(const Recipe& recipe) {
+  CodeFilter filter;
+  filter.extensions = recipe.extensions;
+  filter.exclude = recipe.exclude;
+  filter.file_bytes_max = recipe.file_bytes_max;
+  filter.line_length_max = recipe.line_length_max;
+  filter.holdout_fraction = recipe.val_size;
+  filter.holdout = recipe.val_size <= 0 ? Holdout::none : recipe.holdout == "time" ? Holdout::by_time : Holdout::by_path;
+  return filter;
+}
+
+RawData load_raw_data(const Recipe& recipe, const fs::path& path) {
+  if (!fs::exists(path)) throw Error(Code::not_found, path.string() + ": no such dataset");
+  const std::string format = detect_format(recipe, path);
+  if (format == "chat") return load_chat_data(path);
+  if (format == "text") return load_text(recipe, path);
+  return load_code(path, code_filter(recipe), "code");
+}
+
+std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawData& data, const TextSide& text, int32_t fallback_end_token, json::object& counts) {
+  if (data.format == "chat") {
+    if (text.chat_template.empty()) throw Error(Code::unprocessable, "the base model has no chat template, so chats cannot be written the way it will see them");
+    ChatCounts chat;
+    auto source = make_chat_source(data.chats, text::ChatTemplate(text.chat_template), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens},
+                                   {.sequence_length = recipe.seq_len, .train_on_inputs = recipe.train_on_inputs}, chat);
+    counts = {{"chats", chat.chats}, {"cut_to_fit", chat.too_long}, {"dropped_without_labels", chat.dropped}};
+    return source;
+  }
+  CodeSampleOptions options;
+  options.sequence_length = recipe.seq_len;
+  options.fim_rate = data.format == "code" ? recipe.fim_rate : 0.0;
+  options.fim_spm_rate = recipe.fim_spm_rate;
+  options.fim_line_rate = recipe.fim_line_rate;
+  options.seed = recipe.seed;
+  options.fallback_end_token = fallback_end_token;
+  return make_code_source(text.tokenizer, data.documents, options);
+}
+
+json::array marked_sample(const Sample& sample, const text::Tokenizer& tokenizer) {
+  json::array spans;
+  for (size_t at = 0; at < sample.ids.size();) {
+    size_t end = at + 1;
+    while (end < sample.ids.size() && sample.labelled[end] == sample.labelled[at]) ++end;
+    const std::span<const int32_t> ids = std::span(sample.ids).subspan(at, end - at);
+    spans.push_back(json::object{{"text", tokenizer.decode(ids, false)}, {"learned", sample.labelled[at] != 0}});
+    at = end;
+  }
+  return spans;
+}
+
+json::object data_report(const Recipe& recipe, const RawData& data, const SampleSource& source, const text::Tokenizer& tokenizer) {
+  size_t tokens = 0, labels = 0;
+  for (size_t i = 0; i < source.count(); ++i) {
+    const Sample sample = source.make(i, 0);
+    tokens += sample.ids.size();
+    labels += sample.labels();
+  }
+  json::object out = {{"format", data.format}, {"manifest_sha256", data.manifest_sha256}, {"bytes", data.bytes}};
+  if (!data.files.train.empty()) {
+    out["files_kept"] = data.files.train.size();
+    out["files_held_out"] = data.files.held_out.size();
+    out["bytes_held_out"] = data.files.held_out_bytes;
+    out["files_dropped"] = dropped_json(data.files);
+  }
+  out["samples"] = source.count();
+  out["tokens"] = tokens;
+  out["labelled_tokens"] = labels;
+  out["bytes_per_token"] = tokens > 0 && data.format != "chat" ? static_cast<double>(data.bytes) / static_cast<double>(tokens) : 0.0;
+  out["seq_len"] = recipe.seq_len;
+  out["sample"] = marked_sample(source.make(0, 0), tokenizer);
+  return out;
+}
+
+}  // namespace lyceum::tuning
