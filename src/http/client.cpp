@@ -39,10 +39,17 @@ struct Client::State {
   unsigned timeout_s = 0;
   std::unique_ptr<Transport> transport;
   beast::flat_buffer buffer{2u << 20};
+  std::optional<Parser> parser;  // of the answer being read
 
   void write_request(const ClientRequest& request);
-  void read_head(std::optional<Parser>& parser, bool head, bool& any);
-  void read_body(Parser& parser, ClientResponse& response, const std::function<bool(std::string_view)>& sink);
+  void read_head(bool head, bool& any);
+  void exchange(const ClientRequest& request, bool& any);
+  size_t read_body(std::span<std::byte> into);
+  void drop() {
+    parser.reset();
+    transport.reset();
+    buffer.clear();
+  }
 };
 
 void Client::State::write_request(const ClientRequest& request) {
@@ -81,7 +88,7 @@ void Client::State::write_request(const ClientRequest& request) {
 }
 
 // any: whether the server sent a byte. 1xx answers are passed over.
-void Client::State::read_head(std::optional<Parser>& parser, bool head, bool& any) {
+void Client::State::read_head(bool head, bool& any) {
   BeastStream<Transport> stream(*transport);
   do {
     parser.emplace();
@@ -95,20 +102,41 @@ void Client::State::read_head(std::optional<Parser>& parser, bool head, bool& an
   } while (parser->get().result_int() / 100 == 1 && parser->get().result_int() != 101);
 }
 
-void Client::State::read_body(Parser& parser, ClientResponse& response, const std::function<bool(std::string_view)>& sink) {
-  const bool to_sink = sink && response.status / 100 == 2;
-  std::string piece(kPiece, '\0');
-  while (true) {
-    const size_t got = read_framed_body(*transport, buffer, parser, std::as_writable_bytes(std::span(piece)));
-    if (got == 0) break;
-    if (!to_sink) {
-      response.body.append(piece, 0, got);
-    } else if (!sink({piece.data(), got})) {
-      transport.reset();
-      return;
-    }
+void Client::State::exchange(const ClientRequest& request, bool& any) {
+  std::optional<Error> cut;  // a server may answer (413, 401) and close before it has taken the whole body: look for that answer
+  try {
+    write_request(request);
+  } catch (const Error& error) {
+    if (error.code() != Code::unavailable) throw;
+    cut = error;
   }
-  if (!parser.get().keep_alive()) transport.reset();
+  try {
+    read_head(request.method == "HEAD", any);
+  } catch (const Error&) {
+    if (cut) throw *cut;
+    throw;
+  }
+  if (cut) parser->get().keep_alive(false);
+}
+
+size_t Client::State::read_body(std::span<std::byte> into) {
+  if (!parser) return 0;
+  try {
+    const size_t got = read_framed_body(*transport, buffer, *parser, into);
+    if (got > 0) return got;
+  } catch (const Error& error) {
+    drop();
+    if (error.code() != Code::invalid_argument) throw;
+    throw Error(Code::unavailable, "The answer of " + address.authority + " is broken: " + error.what());
+  }
+  const bool keep = parser->get().keep_alive();
+  parser.reset();
+  if (keep) {
+    transport->set_keep_waiting({});
+  } else {
+    drop();
+  }
+  return 0;
 }
 
 Client::Client(std::string base, unsigned timeout_s) : state_(std::make_unique<State>()) {
@@ -118,47 +146,47 @@ Client::Client(std::string base, unsigned timeout_s) : state_(std::make_unique<S
 
 Client::~Client() = default;
 
-ClientResponse Client::send(const ClientRequest& request, const std::function<bool(std::string_view)>& sink,
-                            const std::function<void(const ClientResponse&)>& on_head) {
+ClientResponse Client::begin(const ClientRequest& request) {
   State& state = *state_;
-  if (state.transport && state.transport->stale()) state.transport.reset();
+  if (state.parser || (state.transport && state.transport->stale())) state.drop();
   const bool reused = state.transport != nullptr;
-  if (!reused) {
-    state.transport = connect_to(state.address, state.timeout_s);
-    state.buffer.clear();
-  }
-  std::optional<Parser> parser;
+  if (!reused) state.transport = connect_to(state.address, state.timeout_s);
   bool any = false;
   try {
     state.transport->set_keep_waiting(request.keep_waiting);
-    std::optional<Error> cut;  // a server may answer (413, 401) and close before it has taken the whole body: look for that answer
-    try {
-      state.write_request(request);
-    } catch (const Error& error) {
-      if (error.code() != Code::unavailable) throw;
-      cut = error;
-    }
-    try {
-      state.read_head(parser, request.method == "HEAD", any);
-    } catch (const Error&) {
-      if (cut) throw *cut;
-      throw;
-    }
-    ClientResponse response{.status = static_cast<int>(parser->get().result_int()), .headers = copy_headers(parser->get()), .body = {}};
-    if (on_head) on_head(response);
-    state.read_body(*parser, response, sink);
-    if (state.transport) state.transport->set_keep_waiting({});
-    if (cut) state.transport.reset();
-    return response;
+    state.exchange(request, any);
   } catch (const Error& error) {
-    state.transport.reset();
-    if (reused && !any && error.code() == Code::unavailable && idempotent(request.method)) return send(request, sink, on_head);
-    if (error.code() == Code::invalid_argument) throw Error(Code::unavailable, "The answer of " + state.address.authority + " is broken: " + error.what());
+    state.drop();
+    if (reused && !any && error.code() == Code::unavailable && idempotent(request.method)) return begin(request);
     throw;
   } catch (...) {
-    state.transport.reset();
+    state.drop();
     throw;
   }
+  return {.status = static_cast<int>(state.parser->get().result_int()), .headers = copy_headers(state.parser->get()), .body = {}};
+}
+
+size_t Client::read(std::span<std::byte> into) { return state_->read_body(into); }
+
+void Client::set_keep_waiting(std::function<bool()> keep_waiting) {
+  if (state_->transport) state_->transport->set_keep_waiting(std::move(keep_waiting));
+}
+
+ClientResponse Client::send(const ClientRequest& request, const std::function<bool(std::string_view)>& sink,
+                            const std::function<void(const ClientResponse&)>& on_head) {
+  ClientResponse response = begin(request);
+  if (on_head) on_head(response);
+  const bool to_sink = sink && response.status / 100 == 2;
+  std::string piece(kPiece, '\0');
+  while (const size_t got = read(std::as_writable_bytes(std::span(piece)))) {
+    if (!to_sink) {
+      response.body.append(piece, 0, got);
+    } else if (!sink({piece.data(), got})) {
+      state_->drop();
+      break;
+    }
+  }
+  return response;
 }
 
 }  // namespace lyceum::http

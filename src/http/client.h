@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "http/message.h"
@@ -40,6 +41,12 @@ class Client {
   // on_head, if given, is told of status and headers before the first body byte.
   ClientResponse send(const ClientRequest& request, const std::function<bool(std::string_view)>& sink = {},
                       const std::function<void(const ClientResponse&)>& on_head = {});
+
+  // The same in two steps, for callers that pass the body on as they read it: status and headers first (body empty), then read() until
+  // it returns 0. The next request may begin after that; a body left half-read costs the connection.
+  ClientResponse begin(const ClientRequest& request);
+  size_t read(std::span<std::byte> into);
+  void set_keep_waiting(std::function<bool()> keep_waiting);   // for the reads of a body
 
  private:
   struct State;

@@ -78,6 +78,22 @@ TEST(Client, StopsWhenTheSinkSaysSo) {
   EXPECT_EQ(client.send({.target = "/peer"}).status, 200);
 }
 
+TEST(Client, HandsOutTheBodyPieceByPiece) {
+  TestServer server(echo_router());
+  Client client(server.url());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(client.begin({.target = "/slow"}).status, 200);
+    std::array<std::byte, 4> tick;
+    EXPECT_EQ(client.read(tick), 4u);  // and leaves the rest unread
+  }
+  EXPECT_EQ(client.begin({.target = "/big"}).headers.find("Content-Length"), "2000000");
+  std::vector<std::byte> all(3'000'000);
+  size_t filled = 0;
+  while (const size_t got = client.read(std::span(all).subspan(filled))) filled += got;
+  EXPECT_EQ(filled, 2'000'000u);
+  EXPECT_EQ(client.read(all), 0u);
+}
+
 TEST(Client, GivesUpWhenAskedTo) {
   TestServer server(echo_router());
   Client client(server.url());

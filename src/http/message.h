@@ -52,6 +52,7 @@ struct Request {
   std::string remote;        // address of the peer, or "unix"
   std::string base_url;      // what the client typed: scheme://host[:port][/prefix], from Host and X-Forwarded-*
   BodyStream* body = nullptr;
+  std::function<bool()> client_gone;  // cheap poll, for handlers that work long before they answer; empty outside a server
 
   std::optional<std::string> find_query(std::string_view name) const;   // first value
   std::vector<std::string> all_query(std::string_view name) const;

@@ -281,6 +281,7 @@ bool Connection::serve_request(SocketIo& io) {
   try {
     body.emplace(*parser_, buffer_, io, server_.options.body_limit_bytes);
     request.body = &*body;
+    request.client_gone = [&io] { return io.peer_gone(); };
     const std::string_view coding = request.headers.find("Content-Encoding").value_or("identity");
     if (equal_no_case(coding, "gzip") || equal_no_case(coding, "x-gzip")) {
       inflated = inflate_body(*body, server_.options.body_limit_bytes);
