@@ -1,0 +1,27 @@
+// blob_store.h: large files by SHA-256, whole, one copy each. The index of who may use which blob is elsewhere (repo_blobs).
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "hub/hub.h"
+
+namespace lyceum::hub {
+
+// Any thread. A digest is 64 lower-case hex digits; anything else is treated as absent, so it never becomes a path.
+class BlobStore {
+ public:
+  virtual ~BlobStore() = default;
+  virtual bool has(std::string_view sha256) const = 0;
+  virtual uint64_t get_size(std::string_view sha256) const = 0;               // Error(not_found)
+  virtual std::string load(std::string_view sha256, uint64_t offset, uint64_t length) const = 0;  // clipped at the end
+  virtual std::filesystem::path get_path(std::string_view sha256) const = 0;  // a plain local file; Error(unsupported) where there is none
+  virtual std::unique_ptr<BlobWriter> write() = 0;
+  virtual void for_each(const std::function<void(const std::string& sha256, uint64_t size)>& visit) const = 0;
+};
+
+}  // namespace lyceum::hub

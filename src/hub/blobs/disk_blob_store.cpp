@@ -1,0 +1,102 @@
+#include "hub/blobs/disk_blob_store.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/files.h"
+#include "base/hash.h"
+#include "base/random.h"
+
+namespace lyceum::hub {
+namespace {
+
+class DiskBlobWriter final : public BlobWriter {
+ public:
+  DiskBlobWriter(const DiskBlobStore& store, const fs::path& staging)
+      : store_(store), path_(staging / ("blob-" + secure_alphanumeric(16))), fd_(open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0444)) {}
+
+  ~DiskBlobWriter() override {
+    if (!path_.empty()) ::unlink(path_.c_str());
+  }
+
+  void write(Bytes bytes) override {
+    write_all(fd_.get(), bytes, path_);
+    hasher_.update(bytes);
+  }
+
+  std::string finish(std::optional<std::string> expected) override {
+    const std::string sha256 = hasher_.finish_hex();
+    if (expected && *expected != sha256) {
+      throw Error(Code::unprocessable, "the uploaded bytes have SHA-256 " + sha256 + ", not " + *expected + "; send the file again");
+    }
+    const fs::path target = store_.get_path(sha256);
+    make_folders_durable(target.parent_path());
+    if (store_.has(sha256)) {
+      fsync_folder(target.parent_path());  // an earlier process may have died between rename and fsync
+      return sha256;
+    }
+    fsync_file(fd_.get(), path_);
+    fd_.reset();
+    rename_durable(path_, target);
+    path_.clear();
+    return sha256;
+  }
+
+ private:
+  const DiskBlobStore& store_;
+  fs::path path_;  // empty once the blob is in place
+  UniqueFd fd_;
+  Hasher hasher_{Hasher::Kind::sha256};
+};
+
+}  // namespace
+
+DiskBlobStore::DiskBlobStore(fs::path blobs, fs::path staging) : blobs_(std::move(blobs)), staging_(std::move(staging)) {
+  make_folders_durable(blobs_);
+  make_folders_durable(staging_);
+}
+
+bool DiskBlobStore::has(std::string_view sha256) const {
+  struct stat info {};
+  return is_hex(sha256, 64) && ::stat(get_path(sha256).c_str(), &info) == 0;
+}
+
+uint64_t DiskBlobStore::get_size(std::string_view sha256) const {
+  struct stat info {};
+  if (!is_hex(sha256, 64) || ::stat(get_path(sha256).c_str(), &info) != 0) {
+    throw Error(Code::not_found, "no large file with SHA-256 " + std::string(sha256.substr(0, 64)) + " is stored here");
+  }
+  return static_cast<uint64_t>(info.st_size);
+}
+
+std::string DiskBlobStore::load(std::string_view sha256, uint64_t offset, uint64_t length) const {
+  const uint64_t size = get_size(sha256);
+  if (offset >= size) return {};
+  std::string out(std::min(length, size - offset), '\0');
+  const fs::path path = get_path(sha256);
+  const UniqueFd fd = open_file(path, O_RDONLY);
+  for (size_t done = 0; done < out.size();) {
+    const ssize_t got = ::pread(fd.get(), out.data() + done, out.size() - done, static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) throw_errno("read", path);
+    done += static_cast<size_t>(got);
+  }
+  return out;
+}
+
+fs::path DiskBlobStore::get_path(std::string_view sha256) const {
+  if (!is_hex(sha256, 64)) throw Error(Code::invalid_argument, "a SHA-256 is 64 lower-case hexadecimal digits");
+  return blobs_ / sha256.substr(0, 2) / sha256.substr(2, 2) / sha256;
+}
+
+std::unique_ptr<BlobWriter> DiskBlobStore::write() { return std::make_unique<DiskBlobWriter>(*this, staging_); }
+
+void DiskBlobStore::for_each(const std::function<void(const std::string&, uint64_t)>& visit) const {
+  for (const auto& entry : fs::recursive_directory_iterator(blobs_)) {
+    if (entry.is_regular_file()) visit(entry.path().filename().string(), entry.file_size());
+  }
+}
+
+}  // namespace lyceum::hub

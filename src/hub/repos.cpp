@@ -1,0 +1,177 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "git/tree_editor.h"
+#include "hub/hub_impl.h"
+#include "hub/names.h"
+
+namespace lyceum::hub {
+namespace {
+
+constexpr int64_t kFlushEveryMs = 60'000;
+
+struct Owner {
+  int64_t id = 0;
+  std::string name;  // as registered, whatever case the request used
+};
+
+Owner get_owner(Database& database, const std::string& name) {
+  Rows rows = database.query("SELECT id, name FROM accounts WHERE name = ?1", name);
+  if (!rows.step()) throw Error(Code::not_found, "no user or organisation \"" + name.substr(0, 96) + "\"");
+  return {rows.integer(0), rows.text(1)};
+}
+
+void refuse_taken(Database& database, const RepoId& id) {
+  Rows rows = database.query("SELECT 1 FROM repos WHERE type = ?1 AND owner = ?2 AND name = ?3", static_cast<int>(id.type), id.owner, id.name);
+  if (rows.step()) throw Error(Code::conflict, "You already created this " + std::string(plural(id.type)).substr(0, plural(id.type).size() - 1) + " repo: " + id.full_name());
+}
+
+}  // namespace
+
+fs::path HubImpl::folder_of(const std::string& public_id) const {
+  return options_.data_folder / "repos" / public_id.substr(0, 2) / public_id.substr(2, 2) / (public_id + ".git");
+}
+
+Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_private, const std::string& sdk) {
+  check_repo_name(wanted.name);
+  if (sdk.size() > 40) throw Error(Code::invalid_argument, "a Space's sdk may have 40 characters");
+  RepoId id = wanted;
+  Owner owner;
+  {
+    const auto reader = store_->read();
+    if (!caller.user) throw Error(Code::unauthorized, "sign in to create a repository");
+    owner = get_owner(*reader, wanted.owner);
+    id.owner = owner.name;
+    require_owner_write(*reader, caller, id.owner, "create a repository");
+    refuse_taken(*reader, id);
+  }
+  const std::string public_id = to_hex(as_bytes(secure_bytes(12)));
+  const int64_t now = clock_.now_ms();
+  // Built beside its place, so that repos/ never holds half a repository.
+  const fs::path staged = options_.data_folder / "staging" / (public_id + ".git");
+  git::Repository::create(staged);
+  git::Oid head;
+  {
+    git::Repository git(staged);
+    std::map<git::Oid, git::Repository::NewObject> objects;
+    const std::string attributes(git::default_attributes());
+    const git::Oid blob = git::object_id(git::Kind::blob, attributes);
+    objects.emplace(blob, git::Repository::NewObject{git::Kind::blob, attributes});
+    git::TreeEditor editor(git, std::nullopt);
+    editor.put(".gitattributes", git::Mode::file, blob);
+    git::Commit commit;
+    commit.tree = editor.write(objects);
+    commit.author = {caller.user->name, caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email, now / 1000, 0};
+    commit.committer = commit.author;
+    commit.message = "initial commit\n";
+    std::string text = git::format_commit(commit);
+    head = git::object_id(git::Kind::commit, text);
+    objects.emplace(head, git::Repository::NewObject{git::Kind::commit, std::move(text)});
+    git.write_objects(objects);
+    git.set_ref("refs/heads/main", head);
+  }
+  const fs::path folder = folder_of(public_id);
+  make_folders_durable(folder.parent_path());
+  rename_durable(staged, folder);
+  try {
+    transact([&](Database& database) {
+      refuse_taken(database, id);
+      database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", static_cast<int>(id.type), id.owner, id.name);
+      database.run("INSERT INTO repos (public_id, type, owner_id, owner, name, is_private, sdk, head, created_ms, modified_ms) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+                   public_id, static_cast<int>(id.type), owner.id, id.owner, id.name, is_private, sdk, head.hex(), now);
+      database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, 'refs/heads/main', ?2, ?2)", database.last_id(), head.hex());
+    });
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+    throw;
+  }
+  return get_repo(caller, id);
+}
+
+void HubImpl::delete_repo(const Caller& caller, const RepoId& id) {
+  const Repo repo = get_for_write(caller, id);
+  const auto held = locks_.lock(repo.id);
+  const fs::path folder = folder_of(repo.public_id);
+  int64_t removed = 0;
+  transact([&](Database& database) { removed = database.run("DELETE FROM repos WHERE id = ?1", repo.id); });
+  if (removed == 0) throw repo_not_found();
+  pool_.forget(folder);
+  // Out of sight in one step; what a crash leaves in staging/ goes at the next start.
+  const fs::path trash = options_.data_folder / "staging" / (repo.public_id + ".deleted");
+  std::error_code error;
+  fs::rename(folder, trash, error);
+  if (!error) fs::remove_all(trash, error);
+  if (error) log::warn("deleted {} but could not remove its folder {}: {}", repo.repo_id.full_name(), folder.string(), error.message());
+}
+
+void HubImpl::move_repo(const Caller& caller, const RepoId& from, const RepoId& to) {
+  const Repo repo = get_for_write(caller, from);
+  check_repo_name(to.name);
+  if (from.type != to.type) throw Error(Code::invalid_argument, "a repository cannot change its type");
+  const auto held = locks_.lock(repo.id);
+  transact([&](Database& database) {
+    const Owner owner = get_owner(database, to.owner);
+    const RepoId target{to.type, owner.name, to.name};
+    require_owner_write(database, caller, owner.name, "move a repository");
+    refuse_taken(database, target);
+    const int type = static_cast<int>(to.type);
+    database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", type, target.owner, target.name);
+    database.run("UPDATE repos SET owner_id = ?2, owner = ?3, name = ?4, modified_ms = ?5 WHERE id = ?1", repo.id, owner.id, target.owner, target.name, clock_.now_ms());
+    database.run("INSERT INTO repo_aliases (type, owner, name, repo_id) VALUES (?1, ?2, ?3, ?4) "
+                 "ON CONFLICT DO UPDATE SET repo_id = excluded.repo_id", type, repo.repo_id.owner, repo.repo_id.name, repo.id);
+  });
+}
+
+void HubImpl::update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) {
+  const Repo repo = get_for_write(caller, id);
+  if (gated && !gated->empty() && *gated != "auto" && *gated != "manual") {
+    throw Error(Code::invalid_argument, "gated is \"auto\", \"manual\" or empty");
+  }
+  transact([&](Database& database) {
+    if (is_private) database.run("UPDATE repos SET is_private = ?2 WHERE id = ?1", repo.id, *is_private);
+    if (gated) database.run("UPDATE repos SET gated = ?2 WHERE id = ?1", repo.id, *gated);
+  });
+}
+
+// Counted in memory and written together: a download must not cost an fsync.
+void HubImpl::count_download(const Repo& repo) {
+  {
+    const std::lock_guard lock(counters_mutex_);
+    ++downloads_[repo.id];
+    const int64_t now = clock_.now_ms();
+    if (now - counters_flushed_ms_ < kFlushEveryMs) return;
+    counters_flushed_ms_ = now;
+  }
+  transact([this](Database& database) { flush_counters(database); });
+}
+
+void HubImpl::flush_counters(Database& database) {
+  std::map<int64_t, int64_t> downloads, token_uses;
+  {
+    const std::lock_guard lock(counters_mutex_);
+    downloads.swap(downloads_);
+    token_uses.swap(token_uses_);
+  }
+  for (const auto& [id, count] : downloads) database.run("UPDATE repos SET downloads = downloads + ?2 WHERE id = ?1", id, count);
+  for (const auto& [id, when] : token_uses) database.run("UPDATE tokens SET last_used_ms = max(last_used_ms, ?2) WHERE id = ?1", id, when);
+}
+
+std::filesystem::path HubImpl::git_folder(const Repo& repo) {
+  bool unsynced = false;
+  {
+    const std::lock_guard lock(refs_mutex_);
+    unsynced = refs_unsynced_.contains(repo.id);
+  }
+  if (unsynced) {
+    const auto held = locks_.lock(repo.id);
+    const auto git = open_git(repo);
+    sync_refs(repo, *git);
+  }
+  return folder_of(repo.public_id);
+}
+
+}  // namespace lyceum::hub
