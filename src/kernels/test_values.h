@@ -1,10 +1,15 @@
 // test_values.h: what the kernel tests share: seeded values, weights in every dtype, and a loop over instruction sets.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cmath>
 #include <cstdint>
+#include <cstring>
+#include <string>
 #include <vector>
 
+#include "base/threads.h"
 #include "kernels/convert.h"
 #include "kernels/dispatch.h"
 #include "tensor/view.h"
@@ -54,8 +59,41 @@ void on_every_isa(const Body& body) {
   force_isa(before);
 }
 
-// Runs body on every instruction set; each must give the reference's floats within `tolerance` of max(1, |reference|).
-// body returns a vector of floats. tolerance 0 means the same bytes.
+// run(pool) returns floats. Every instruction set must give the reference's within `tolerance` * max(1, |reference|), every thread
+// count the same bytes, and all vector instruction sets the same bytes as each other.
+template <typename Run>
+void expect_agreement(const std::string& what, float tolerance, const Run& run) {
+  std::vector<float> expected, vector_bytes;
+  on_every_isa([&](Isa isa) {
+    ThreadPool one(1), three(3);
+    const std::vector<float> got = run(one);
+    const std::vector<float> again = run(three);
+    ASSERT_EQ(got.size(), again.size());
+    EXPECT_EQ(std::memcmp(got.data(), again.data(), got.size() * 4), 0) << what << " on " << name(isa) << " depends on the threads";
+    if (isa == Isa::reference) expected = got;
+    for (size_t i = 0; i < got.size(); ++i) {
+      if (std::isnan(expected[i]) && std::isnan(got[i])) continue;
+      const float limit = tolerance * std::fmax(1.0f, std::fabs(expected[i]));
+      ASSERT_TRUE(got[i] == expected[i] || std::fabs(got[i] - expected[i]) <= limit)
+          << what << " on " << name(isa) << " at " << i << ": " << got[i] << " against " << expected[i];
+    }
+    if (isa == Isa::reference) return;
+    if (vector_bytes.empty()) vector_bytes = got;
+    EXPECT_EQ(std::memcmp(got.data(), vector_bytes.data(), got.size() * 4), 0) << what << ": " << name(isa) << " differs from avx2";
+  });
+}
+
+// The central difference of f (a double function of doubles) along values[index].
+template <typename Function>
+double slope(const Function& f, std::vector<double> values, size_t index, double step = 1e-4) {
+  const double middle = values[index];
+  values[index] = middle + step;
+  const double above = f(values);
+  values[index] = middle - step;
+  return (above - f(values)) / (2 * step);
+}
+inline std::vector<double> widen(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
 inline constexpr tensor::DType kDTypes[] = {tensor::DType::f32, tensor::DType::f16, tensor::DType::bf16, tensor::DType::q8_0, tensor::DType::q4_0};
 
 }  // namespace lyceum::kernels
