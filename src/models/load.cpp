@@ -37,11 +37,9 @@ std::shared_ptr<const Decoder> load_folder(const fs::path& folder) {
   const bool has_safetensors = std::ranges::any_of(fs::directory_iterator(folder), [](const auto& entry) {
     return entry.path().extension() == ".safetensors" || entry.path().filename() == "model.safetensors.index.json";
   });
-  if (has_safetensors) {
-    if (!fs::exists(folder / "config.json")) throw Error(Code::not_found, folder.string() + " has no config.json");
-    return load_safetensors_folder(folder);
-  }
+  if (has_safetensors && fs::exists(folder / "config.json")) return load_safetensors_folder(folder);
   if (const fs::path gguf = find_single(folder, ".gguf"); !gguf.empty()) return load_gguf(gguf);
+  if (has_safetensors) throw Error(Code::not_found, folder.string() + " has no config.json");
   if (fs::exists(folder / "pytorch_model.bin") || fs::exists(folder / "pytorch_model.bin.index.json")) {
     throw Error(Code::unsupported, folder.string() + " has only pickled weights (pytorch_model.bin), which are never opened; save the model with safe_serialization=True");
   }
