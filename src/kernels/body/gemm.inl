@@ -131,23 +131,20 @@ struct Tile {
   bool first, last;      // of the depth blocks
 };
 
-template <int M, int V>
-static inline void finish_tile(const Tile& tile, v16 (&acc)[M][V]) {
+// C (+)= scale * sums + bias for the columns of one panel. Apart from the loop that sums, so that nothing there leaves its registers.
+static void finish_panel(const Tile& tile, size_t rows, size_t panel) {
+  const size_t from = panel * kPanel;
+  const size_t count = tile.width - from < kPanel ? tile.width - from : kPanel;
   const v16 factor = set1(tile.job->scale);
-  for (int p = 0; p < V; ++p) {
-    const size_t from = static_cast<size_t>(p) * kPanel;
-    if (from >= tile.width) return;
-    const size_t count = tile.width - from;
-    const v16 bias = tile.bias == nullptr ? zero() : load_part(tile.bias + from, count);
-    for (int m = 0; m < M; ++m) {
-      float* c = tile.c + static_cast<size_t>(m) * tile.job->c_row + from;
-      v16 value = acc[m][p] * factor;
-      if (tile.bias != nullptr) value = value + bias;
-      if (count >= kPanel) {
-        store(c, tile.job->add ? value + load(c) : value);
-      } else {
-        store_part(c, tile.job->add ? value + load_part(c, count) : value, count);
-      }
+  const v16 bias = tile.bias == nullptr ? zero() : load_part(tile.bias + from, count);
+  for (size_t m = 0; m < rows; ++m) {
+    float* c = tile.c + m * tile.job->c_row + from;
+    v16 value = load(tile.sums + m * kWidth + from) * factor;
+    if (tile.bias != nullptr) value = value + bias;
+    if (count == kPanel) {
+      store(c, tile.job->add ? value + load(c) : value);
+    } else {
+      store_part(c, tile.job->add ? value + load_part(c, count) : value, count);
     }
   }
 }
@@ -155,17 +152,24 @@ static inline void finish_tile(const Tile& tile, v16 (&acc)[M][V]) {
 template <int M, int V>
 static void run_tile(const Tile& tile) {
   v16 acc[M][V];
+  float* const sums = tile.sums;
+  if (tile.first) {
 #pragma GCC unroll 6
-  for (int m = 0; m < M; ++m) {
+    for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int p = 0; p < V; ++p) acc[m][p] = tile.first ? zero() : load(tile.sums + static_cast<size_t>(m) * kWidth + static_cast<size_t>(p) * kPanel);
+      for (int p = 0; p < V; ++p) acc[m][p] = zero();
+    }
+  } else {
+#pragma GCC unroll 6
+    for (int m = 0; m < M; ++m) {
+#pragma GCC unroll 4
+      for (int p = 0; p < V; ++p) acc[m][p] = load(sums + static_cast<size_t>(m) * kWidth + static_cast<size_t>(p) * kPanel);
+    }
   }
-  const size_t a_k = tile.job->a_k;
-  const size_t a_row = tile.job->a_row;
-  const size_t panel = tile.depth * kPanel;
+  const size_t a_k = tile.job->a_k, a_row = tile.job->a_row, panel = tile.depth * kPanel;
   const float* a = tile.a;
   const float* b = tile.panels;
-  for (size_t k = 0; k < tile.depth; ++k, a += a_k, b += kPanel) {
+  for (const float* const end = b + panel; b != end; a += a_k, b += kPanel) {
     v16 right[V];
 #pragma GCC unroll 4
     for (int p = 0; p < V; ++p) right[p] = load(b + static_cast<size_t>(p) * panel);
@@ -176,15 +180,13 @@ static void run_tile(const Tile& tile) {
       for (int p = 0; p < V; ++p) acc[m][p] = fma(left, right[p], acc[m][p]);
     }
   }
-  if (tile.last) {
-    finish_tile<M, V>(tile, acc);
-    return;
-  }
 #pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
 #pragma GCC unroll 4
-    for (int p = 0; p < V; ++p) store(tile.sums + static_cast<size_t>(m) * kWidth + static_cast<size_t>(p) * kPanel, acc[m][p]);
+    for (int p = 0; p < V; ++p) store(sums + static_cast<size_t>(m) * kWidth + static_cast<size_t>(p) * kPanel, acc[m][p]);
   }
+  if (!tile.last) return;
+  for (size_t p = 0; p < V && p * kPanel < tile.width; ++p) finish_panel(tile, M, p);
 }
 
 // Moves a tile over `panels` panels to the right, V at a time, then one at a time.
