@@ -6,8 +6,8 @@
 namespace lyceum::kernels {
 namespace {
 
-constexpr size_t kColumns = 64;               // what gemm_tile unpacks at once
-constexpr size_t kRows = 240;                 // rows of a task: a multiple of the 6-row tile, within gemm_tile's 256
+constexpr size_t kColumns = 64;               // columns of a task come in these; gemm_tile unpacks two at once
+constexpr size_t kRows = 144;                 // rows of a task: what gemm_tile passes over one unpacked block
 constexpr size_t kSmallWork = 1 << 16;        // multiply-adds below which threads do not pay
 constexpr size_t kTaskWork = 1 << 18;         // multiply-adds of a task where there is a choice
 

@@ -3,17 +3,20 @@
 // B is unpacked a block at a time (kDepth x kWidth floats) into panels of 16 columns, [k][16], whatever its dtype and
 // orientation; A is read in place. A register tile of up to 6 rows keeps its sums in registers over the whole depth block;
 // between depth blocks they rest in `sums`. So each element is one fma chain in ascending k: blocking, instruction set and
-// the other rows cannot be seen in the bytes. A classic packed A was left out: A's rows are short streams that the
-// hardware prefetches well, and packing them would be repeated for each task.
+// the other rows cannot be seen in the bytes. A whose rows are contiguous is not packed: they are short streams that the
+// hardware prefetches well. A transposed A (the gradient of a weight) is copied, because its power-of-two strides would fall
+// into one cache set.
 
 static constexpr size_t kPanel = 16;
-static constexpr size_t kWidth = 64;    // columns unpacked at once: four panels
+static constexpr size_t kWidth = 128;   // columns unpacked at once: eight panels
 static constexpr size_t kDepth = 256;   // a panel of 256 x 16 floats is 16 KiB: half of a 32 KiB L1 cache
-static constexpr size_t kHeight = 256;  // rows whose sums are kept
+static constexpr size_t kHeight = 144;  // rows whose sums are kept; also the stride, in floats, of a copied transposed A
+static constexpr size_t kAhead = 6;     // rows of B to prefetch ahead while unpacking
 
 struct GemmSpace {
   alignas(64) float panels[kWidth * kDepth];
   alignas(64) float sums[kHeight * kWidth];
+  alignas(64) float left[kDepth * kHeight];
 };
 static thread_local GemmSpace gemm_space;
 
@@ -89,16 +92,35 @@ static inline void pack_transposed_blocks(tensor::DType dtype, const std::byte* 
 }
 
 // Columns [n, n + width) of rows [k0, k0 + depth) -> panels.
-static inline void pack_rows(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
+template <tensor::DType D>
+static void pack_rows_plain(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
+  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  const std::byte* source = job.b + k0 * job.b_stride + n * kBytes;
+  const size_t panel = depth * kPanel, whole = width / kPanel, rest = width % kPanel;
+  for (size_t k = 0; k < depth; ++k, source += job.b_stride, panels += kPanel) {
+    for (size_t p = 0; p < whole; ++p) {
+      _mm_prefetch(reinterpret_cast<const char*>(source + kAhead * job.b_stride + p * kPanel * kBytes), _MM_HINT_T0);
+      store(panels + p * panel, load16<D>(source + p * kPanel * kBytes));
+    }
+    if (rest != 0) store(panels + whole * panel, load16_part<D>(source + whole * kPanel * kBytes, rest));
+  }
+}
+
+static void pack_rows_blocks(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
   alignas(64) float row[kWidth];
-  const size_t block = tensor::block_size(job.b_dtype);
-  const size_t bytes = tensor::row_bytes(job.b_dtype, block);
-  const size_t count = (width + kPanel - 1) / kPanel;
-  std::memset(row, 0, sizeof row);
+  const size_t offset = tensor::row_bytes(job.b_dtype, n);
   for (size_t k = 0; k < depth; ++k) {
-    const std::byte* source = job.b + (k0 + k) * job.b_stride + n / block * bytes;
-    dequantize_any(job.b_dtype, source, width, row);
-    for (size_t p = 0; p < count; ++p) store(panels + p * depth * kPanel + k * kPanel, load(row + p * kPanel));
+    dequantize_any(job.b_dtype, job.b + (k0 + k) * job.b_stride + offset, width, row);
+    for (size_t p = 0; p * kPanel < width; ++p) store(panels + p * depth * kPanel + k * kPanel, load(row + p * kPanel));
+  }
+}
+
+static inline void pack_rows(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
+  switch (job.b_dtype) {
+    case tensor::DType::f32: pack_rows_plain<tensor::DType::f32>(job, k0, depth, n, width, panels); break;
+    case tensor::DType::f16: pack_rows_plain<tensor::DType::f16>(job, k0, depth, n, width, panels); break;
+    case tensor::DType::bf16: pack_rows_plain<tensor::DType::bf16>(job, k0, depth, n, width, panels); break;
+    default: pack_rows_blocks(job, k0, depth, n, width, panels); break;
   }
 }
 
@@ -122,6 +144,7 @@ static inline void pack_columns(const GemmJob& job, size_t k0, size_t depth, siz
 struct Tile {
   const GemmJob* job;
   const float* a;        // A(m, k0)
+  size_t a_row, a_k;
   const float* panels;   // the first panel of the tile
   size_t depth;
   float* sums;           // (rows, kWidth), at the tile's first row and column
@@ -166,7 +189,7 @@ static void run_tile(const Tile& tile) {
       for (int p = 0; p < V; ++p) acc[m][p] = load(sums + static_cast<size_t>(m) * kWidth + static_cast<size_t>(p) * kPanel);
     }
   }
-  const size_t a_k = tile.job->a_k, a_row = tile.job->a_row, panel = tile.depth * kPanel;
+  const size_t a_k = tile.a_k, a_row = tile.a_row, panel = tile.depth * kPanel;
   const float* a = tile.a;
   const float* b = tile.panels;
   for (const float* const end = b + panel; b != end; a += a_k, b += kPanel) {
@@ -222,8 +245,21 @@ static void run_rows(const Tile& tile, size_t rows, size_t panels) {
   }
 }
 
+struct LeftRows {
+  const float* a;        // A(m0, k0)
+  size_t a_row, a_k;
+};
+
+// A(m0.., k0..) as it is, or copied to (depth, kHeight) when its rows are not contiguous.
+static LeftRows left_rows(const GemmJob& job, size_t m0, size_t m1, size_t k0, size_t depth) {
+  const float* source = job.a + m0 * job.a_row + k0 * job.a_k;
+  if (job.a_row != 1 || m1 - m0 <= kRowTile) return {source, job.a_row, job.a_k};
+  for (size_t k = 0; k < depth; ++k) std::memcpy(gemm_space.left + k * kHeight, source + k * job.a_k, (m1 - m0) * sizeof(float));
+  return {gemm_space.left, 1, kHeight};
+}
+
 // All rows [m0, m1) against the unpacked block.
-static void run_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_t width, size_t k0, size_t depth) {
+static void run_block(const GemmJob& job, const LeftRows& left, size_t m0, size_t m1, size_t n, size_t width, size_t k0, size_t depth) {
   GemmSpace& space = gemm_space;
   const size_t panels = (width + kPanel - 1) / kPanel;
   // With many rows one panel stays in the L1 cache while all rows pass over it; with few, all panels go in one sweep.
@@ -231,7 +267,7 @@ static void run_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_t
   for (size_t p = 0; p < panels; p += group) {
     for (size_t m = m0; m < m1; m += kRowTile) {
       const size_t column = n + p * kPanel;
-      const Tile tile{&job, job.a + m * job.a_row + k0 * job.a_k, space.panels + p * depth * kPanel, depth,
+      const Tile tile{&job, left.a + (m - m0) * left.a_row, left.a_row, left.a_k, space.panels + p * depth * kPanel, depth,
                       space.sums + (m - m0) * kWidth + p * kPanel, job.c + m * job.c_row + column,
                       job.bias == nullptr ? nullptr : job.bias + column, width - p * kPanel, k0 == 0, k0 + depth == job.k};
       run_rows(tile, m1 - m < kRowTile ? m1 - m : kRowTile, panels - p < group ? panels - p : group);
@@ -239,22 +275,23 @@ static void run_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_t
   }
 }
 
+static void gemm_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_t width) {
+  size_t k = 0;
+  do {
+    const size_t depth = job.k - k < kDepth ? job.k - k : kDepth;
+    if (job.b_transposed) {
+      pack_columns(job, k, depth, n, width, gemm_space.panels);
+    } else {
+      pack_rows(job, k, depth, n, width, gemm_space.panels);
+    }
+    run_block(job, left_rows(job, m0, m1, k, depth), m0, m1, n, width, k, depth);
+    k += depth;
+  } while (k < job.k);
+}
+
 static void gemm_tile(const GemmJob& job, size_t m0, size_t m1, size_t n0, size_t n1) noexcept {
   for (size_t m = m0; m < m1; m += kHeight) {
     const size_t m_end = m1 - m < kHeight ? m1 : m + kHeight;
-    for (size_t n = n0; n < n1; n += kWidth) {
-      const size_t width = n1 - n < kWidth ? n1 - n : kWidth;
-      size_t k = 0;
-      do {
-        const size_t depth = job.k - k < kDepth ? job.k - k : kDepth;
-        if (job.b_transposed) {
-          pack_columns(job, k, depth, n, width, gemm_space.panels);
-        } else {
-          pack_rows(job, k, depth, n, width, gemm_space.panels);
-        }
-        run_block(job, m, m_end, n, width, k, depth);
-        k += depth;
-      } while (k < job.k);
-    }
+    for (size_t n = n0; n < n1; n += kWidth) gemm_block(job, m, m_end, n, n1 - n < kWidth ? n1 - n : kWidth);
   }
 }

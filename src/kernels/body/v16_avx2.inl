@@ -21,14 +21,19 @@ static inline __m256i lane_mask(size_t count, int first) {
 }
 // The first count lanes, the others zero.
 static inline v16 load_part(const float* p, size_t count) {
+  if (count >= 16) return load(p);
   return {_mm256_maskload_ps(p, lane_mask(count, 0)), _mm256_maskload_ps(p + 8, lane_mask(count, 8))};
 }
+// Not by a masked store, which is microcode on AMD.
 static inline void store_part(float* p, v16 x, size_t count) {
-  _mm256_maskstore_ps(p, lane_mask(count, 0), x.lo);
-  _mm256_maskstore_ps(p + 8, lane_mask(count, 8), x.hi);
+  if (count >= 16) return store(p, x);
+  alignas(32) float whole[16];
+  store(whole, x);
+  std::memcpy(p, whole, count * sizeof(float));
 }
 // The first count lanes of x, the others `other`.
 static inline v16 keep(v16 x, size_t count, float other) {
+  if (count >= 16) return x;
   const __m256 fill = _mm256_set1_ps(other);
   return {_mm256_blendv_ps(fill, x.lo, _mm256_castsi256_ps(lane_mask(count, 0))),
           _mm256_blendv_ps(fill, x.hi, _mm256_castsi256_ps(lane_mask(count, 8)))};
