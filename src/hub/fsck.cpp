@@ -110,7 +110,12 @@ Hub::FsckReport HubImpl::fsck(const std::function<void(uint64_t, uint64_t)>& pro
 
 void HubImpl::fsck_repo(const Repo& listed, FsckReport& report, std::set<std::string>& named_blobs) {
   const std::string label = listed.repo_id.full_name();
-  const auto held = locks_.lock(listed.id);
+  std::optional<RepoLocks::Held> held;
+  try {
+    held.emplace(locks_.lock(listed.id));
+  } catch (const Error&) {
+    return say(report.notes, label + ": skipped, because it is being written; run fsck again");
+  }
   const auto reader = store_->read();
   const auto found = find_repo(*reader, listed.repo_id);
   if (!found || found->id != listed.id) return;  // deleted or moved since the list was made

@@ -136,9 +136,9 @@ class BlobWriter {
 class Push {
  public:
   virtual ~Push() = default;
-  // After receive-pack ended (whatever its exit status): checks and records the moved refs. On Error (unprocessable: a pointer
+  // Once, after receive-pack ended (whatever its exit status): checks and records the moved refs. On Error (unprocessable: a pointer
   // without its blob, a forbidden ref) the refs on disk are put back, so send the client the refusal, not receive-pack's report
-  // (git/pkt_line.h, refused_push_report). Call before the last byte of receive-pack's answer is sent.
+  // (git/pkt_line.h, refused_push_report). Releases the lock. Call before the last byte of receive-pack's answer is sent.
   virtual void finish() = 0;
 };
 

@@ -89,7 +89,7 @@ class HubFixture : public ::testing::Test {
   FakeClock clock;
   std::unique_ptr<Hub> hub;
   Caller admin, alice, bob;
-  const Caller nobody;
+  Caller nobody;
 };
 
 }  // namespace lyceum::hub

@@ -23,6 +23,16 @@ std::string load_or_make_key(const fs::path& path) {
   return key;
 }
 
+// What was being received is gone with its client. Complete xorbs (api/xet/staging.h) stay: their shard may come after a restart.
+void clear_staging(const fs::path& folder) {
+  make_folders_durable(folder);
+  std::vector<fs::path> left;
+  for (const auto& entry : fs::directory_iterator(folder)) left.push_back(entry.path());
+  for (const fs::path& path : left) {
+    if (path.filename() != "xorbs") fs::remove_all(path);
+  }
+}
+
 }  // namespace
 
 std::string_view plural(RepoType type) {
@@ -56,7 +66,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
     : options_{fs::absolute(options.data_folder), options.inline_limit_bytes}, clock_(clock), lock_(lock_folder(options_.data_folder)) {
   if (sodium_init() < 0) throw Error(Code::internal, "libsodium could not start");
   const fs::path& data = options_.data_folder;
-  fs::remove_all(data / "staging");
+  clear_staging(data / "staging");
   for (const char* name : {"staging", "blobs", "repos", "logs", "keys"}) make_folders_durable(data / name);
   fs::permissions(data / "keys", fs::perms::owner_all);
   signing_key_ = load_or_make_key(data / "keys" / "signing.key");

@@ -13,7 +13,7 @@ class PushImpl final : public Push {
       : hub_(hub), caller_(std::move(caller)), repo_(std::move(repo)), held_(std::move(held)) {}
 
   ~PushImpl() override {
-    if (finished_) return;
+    if (!held_) return;
     try {
       finish();
     } catch (const std::exception& error) {
@@ -22,7 +22,9 @@ class PushImpl final : public Push {
   }
 
   void finish() override {
-    finished_ = true;
+    LYCEUM_CHECK(held_, "a push is finished once");
+    const RepoLocks::Held held = std::move(*held_);  // free for others when this returns, however it returns
+    held_.reset();
     const auto git = hub_.open_git(repo_);
     hub_.adopt_refs(repo_, *git, &caller_);
   }
@@ -31,8 +33,7 @@ class PushImpl final : public Push {
   HubImpl& hub_;
   const Caller caller_;
   const Repo repo_;
-  const RepoLocks::Held held_;
-  bool finished_ = false;
+  std::optional<RepoLocks::Held> held_;  // empty once finished
 };
 
 std::unique_ptr<Push> HubImpl::begin_push(const Caller& caller, const RepoId& id) {

@@ -1,0 +1,238 @@
+// kill -9 at random moments: what was acknowledged must be there, nothing may be half there.
+#include <poll.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <sstream>
+#include <thread>
+
+#include "base/random.h"
+#include "hub/hub_fixture.h"
+
+namespace lyceum::hub {
+namespace {
+
+struct Acknowledged {
+  std::string repo, commit, path, content;
+};
+
+class Crash : public HubFixture {
+ protected:
+  // Runs `work` in a child process with its own hub; the child is killed after `delay_ms` (0 = it kills itself). Returns what it wrote.
+  std::string run_and_kill(int delay_ms, const std::function<void(Hub&, int fd)>& work) {
+    hub.reset();
+    int ends[2];
+    EXPECT_EQ(::pipe(ends), 0);
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::close(ends[0]);
+      try {
+        const SystemClock system_clock;
+        const auto own = Hub::open({folder.path() / "data"}, system_clock);
+        if (::write(ends[1], "ready\n", 6) == 6) work(*own, ends[1]);
+      } catch (const std::exception& error) {
+        std::fprintf(stderr, "child: %s\n", error.what());
+      }
+      ::raise(SIGKILL);
+    }
+    ::close(ends[1]);
+    pollfd ready{ends[0], POLLIN, 0};
+    ::poll(&ready, 1, 30'000);
+    if (delay_ms > 0) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms));
+      ::kill(child, SIGKILL);
+    }
+    std::string out;
+    char buffer[4096];
+    while (true) {
+      const ssize_t got = ::read(ends[0], buffer, sizeof buffer);
+      if (got <= 0) break;
+      out.append(buffer, static_cast<size_t>(got));
+    }
+    ::close(ends[0]);
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    reopen();
+    return out;
+  }
+
+  static std::vector<Acknowledged> parse(const std::string& text) {
+    std::vector<Acknowledged> out;
+    std::istringstream lines(text);
+    std::string word;
+    while (lines >> word) {
+      if (word == "ready") continue;
+      Acknowledged item{word, {}, {}, {}};
+      lines >> item.commit >> item.path >> item.content;
+      out.push_back(item);
+    }
+    return out;
+  }
+
+  // Commits in a loop, one line to the pipe per acknowledged commit.
+  static void commit_forever(Hub& hub, const Caller& caller, const std::string& name, int fd, uint64_t seed) {
+    Rng rng(seed);
+    const RepoId id{RepoType::model, "alice", name};
+    for (int i = 0; i < 100'000; ++i) {
+      const std::string content = std::to_string(rng.next());
+      const std::string path = "d" + std::to_string(rng.below(5)) + "/" + content;
+      CommitRequest request{"main", "round", "", "", {AddFile{path, content}}};
+      for (uint64_t extra = rng.below(4) == 0 ? rng.below(30) : 0; extra > 0; --extra) {
+        request.actions.push_back(AddFile{"many/" + std::to_string(rng.below(1000)), std::to_string(rng.next())});
+      }
+      if (rng.below(3) == 0) request.actions.push_back(AddFile{"weights" + std::to_string(rng.below(4)) + ".bin", std::string(20'000, static_cast<char>('a' + i % 26)) + content});
+      const CommitInfo info = hub.commit(caller, id, request);
+      const std::string line = name + " " + info.id + " " + path + " " + content + "\n";
+      if (::write(fd, line.data(), line.size()) < 0) return;
+    }
+  }
+
+  void verify(const std::vector<Acknowledged>& all, size_t from) {
+    std::map<std::string, std::set<std::string>> history;
+    for (const std::string name : {"one", "two"}) {
+      const Repo repo = hub->get_repo(alice, {RepoType::model, "alice", name});
+      for (const CommitInfo& commit : hub->commits(repo, "main", SIZE_MAX, 0, nullptr)) history[name].insert(commit.id);
+      EXPECT_TRUE(git_is_clean(hub->git_folder(repo))) << run_git("-C '" + hub->git_folder(repo).string() + "' fsck --strict --full 2>&1");
+      EXPECT_EQ(run_git("-C '" + hub->git_folder(repo).string() + "' rev-parse main"), repo.head + "\n");
+      EXPECT_EQ(hub->resolve_revision(repo, "main"), repo.head);
+    }
+    for (size_t i = 0; i < all.size(); ++i) {
+      ASSERT_TRUE(history[all[i].repo].contains(all[i].commit)) << "acknowledged commit lost";
+      if (i < from) continue;
+      const Repo repo = hub->get_repo(alice, {RepoType::model, "alice", all[i].repo});
+      EXPECT_EQ(read(repo, all[i].path, all[i].commit), all[i].content);
+    }
+    const auto report = hub->fsck({});
+    EXPECT_TRUE(report.problems.empty()) << report.problems.front();
+  }
+};
+
+TEST_F(Crash, KilledWhileCommittingLosesNothing) {
+  make_repo("one");
+  make_repo("two");
+  Rng rng(20260820);
+  std::vector<Acknowledged> all;
+  for (int round = 0; round < 25; ++round) {
+    const size_t before = all.size();
+    const std::string written = run_and_kill(static_cast<int>(1 + rng.below(120)), [&](Hub& own, int fd) {
+      std::thread other([&] { commit_forever(own, alice, "two", fd, static_cast<uint64_t>(round) * 2 + 1); });
+      commit_forever(own, alice, "one", fd, static_cast<uint64_t>(round) * 2);
+      other.join();
+    });
+    for (const Acknowledged& item : parse(written)) all.push_back(item);
+    verify(all, before);
+    if (HasFatalFailure()) return;
+  }
+  EXPECT_GT(all.size(), 25u) << "the rounds were too short to commit anything";
+}
+
+TEST_F(Crash, PushThatReachedTheDiskIsAdopted) {
+  const Repo repo = make_repo("m");
+  const std::string work = (folder.path() / "work").string();
+  const std::string bare = hub->git_folder(repo).string();
+  run_git("clone -q '" + bare + "' '" + work + "' 2>&1");
+  write_file_durable(fs::path(work) / "x", "pushed");
+  run_git("-C '" + work + "' add -A && git -C '" + work + "' commit -q -m x");
+  run_and_kill(0, [&](Hub& own, int) {
+    const auto guard = own.begin_push(alice, repo.repo_id);
+    run_git("-C '" + work + "' push -q origin main 2>&1");
+    ::raise(SIGKILL);
+  });
+  EXPECT_EQ(read(repo, "x"), "pushed");
+  EXPECT_TRUE(hub->fsck({}).problems.empty());
+}
+
+TEST_F(Crash, RefsMovedBehindTheHubsBackAreNot) {
+  const Repo repo = make_repo("m");
+  const std::string head = commit(repo, {AddFile{"x", "1"}}).id;
+  const std::string bare = hub->git_folder(repo).string();
+  run_and_kill(0, [&](Hub& own, int) {
+    own.commit(alice, repo.repo_id, {"main", "c", "", "", {AddFile{"x", "2"}}});
+    run_git("-C '" + bare + "' update-ref refs/heads/main " + head);  // as if the process died before it wrote the ref file
+    ::raise(SIGKILL);
+  });
+  EXPECT_EQ(read(repo, "x"), "2");
+  EXPECT_EQ(run_git("-C '" + bare + "' rev-parse main"), again(repo).head + "\n");
+  EXPECT_TRUE(hub->fsck({}).problems.empty());
+}
+
+TEST_F(Crash, StaleLocksAndStagingAreCleaned) {
+  const Repo repo = make_repo("m");
+  const fs::path bare = hub->git_folder(repo);
+  hub.reset();
+  write_file_durable(bare / "refs/heads/main.lock", "");
+  write_file_durable(bare / "objects/tmp_object_git2_abc", "half");
+  write_file_durable(folder.path() / "data/staging/blob-x", "half");
+  reopen();
+  EXPECT_FALSE(fs::exists(folder.path() / "data/staging/blob-x"));
+  commit(repo, {AddFile{"x", "1"}});
+  EXPECT_EQ(run_git("-C '" + bare.string() + "' rev-parse main"), again(repo).head + "\n");
+  EXPECT_FALSE(fs::exists(bare / "objects/tmp_object_git2_abc"));
+}
+
+// A small file system of our own, filled to the brim. Needs the right to mount; skipped without.
+class FullDisk : public Crash {
+ protected:
+  void SetUp() override {
+    hub.reset();
+    fs::remove_all(folder.path() / "data");
+    fs::create_directories(folder.path() / "data");
+    if (::mount("tmpfs", (folder.path() / "data").c_str(), "tmpfs", 0, "size=16m,mode=700") != 0) GTEST_SKIP() << "mounting is not permitted here";
+    mounted = true;
+    reopen();
+    admin = *hub->authenticate(*hub->bootstrap_administrator("root-admin"));
+    alice = sign_up("alice");
+  }
+  void TearDown() override {
+    hub.reset();
+    if (mounted) ::umount2((folder.path() / "data").c_str(), MNT_DETACH);
+  }
+  void fill(uint64_t leave) {
+    const fs::path filler = folder.path() / "data/filler";
+    const uint64_t free = fs::space(folder.path() / "data").available;
+    const UniqueFd fd = open_file(filler, O_WRONLY | O_CREAT | O_TRUNC);
+    if (free > leave) write_all(fd.get(), as_bytes(std::string(free - leave, 'f')), filler);
+  }
+  void empty() { fs::remove(folder.path() / "data/filler"); }
+  bool mounted = false;
+};
+
+TEST_F(FullDisk, RefusesCleanlyAtEveryStep) {
+  const Repo repo = make_repo("m");
+  std::string head = repo.head;
+  int refused = 0, accepted = 0;
+  for (uint64_t leave = 0; leave < 400'000; leave += 12'288) {
+    fill(leave);
+    const std::string name = std::to_string(leave);
+    try {
+      std::vector<CommitAction> actions{AddFile{name, std::string(leave % 2 == 0 ? 100 : 60'000, 'x') + name}, AddFile{name + ".bin", std::string(70'000, 'y') + name}};
+      for (int i = 0; i < 20; ++i) actions.push_back(AddFile{name + "d/" + std::to_string(i), name + secure_alphanumeric(500)});
+      head = commit(repo, actions).id;
+      ++accepted;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::storage_full) << error.what();
+      ++refused;
+    }
+    EXPECT_EQ(again(repo).head, head) << "nothing half visible";
+    empty();
+  }
+  EXPECT_GT(refused, 3);
+  EXPECT_GT(accepted, 3);
+  head = commit(repo, {AddFile{"after", "space again"}}).id;
+  EXPECT_EQ(run_git("-C '" + hub->git_folder(repo).string() + "' rev-parse main"), head + "\n");
+  EXPECT_TRUE(git_is_clean(hub->git_folder(repo)));
+  const auto report = hub->fsck({});
+  EXPECT_TRUE(report.problems.empty()) << report.problems.front();
+}
+
+TEST_F(FullDisk, UploadIsRefusedAndLeavesNothing) {
+  fill(100'000);
+  const auto writer = hub->write_blob();
+  EXPECT_EQ(code_of([&] { writer->write(as_bytes(std::string(1'000'000, 'z'))); }), Code::storage_full);
+}
+
+}  // namespace
+}  // namespace lyceum::hub
