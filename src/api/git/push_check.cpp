@@ -94,9 +94,9 @@ void each_content(const std::string& answers, const std::vector<NewBlob>& blobs,
   }
 }
 
-std::string pointer_refusal(hub::Hub& hub, const hub::Repo& repo, const std::string& path, const git::LfsPointer& pointer) {
-  if (!hub.has_blob(pointer.sha256) || !hub.repo_has_blob(repo, pointer.sha256))
-    return path + ": its LFS object " + pointer.sha256 + " is not stored in this repository; run `git lfs push --all origin` first";
+std::string pointer_refusal(hub::Hub& hub, const std::string& path, const git::LfsPointer& pointer) {
+  if (!hub.has_blob(pointer.sha256))
+    return path + ": its LFS object " + pointer.sha256 + " has not been uploaded; run `git lfs push --all origin` first";
   if (hub.blob_size(pointer.sha256) != pointer.size) return path + ": its LFS pointer states a wrong size";
   return "";
 }
@@ -140,7 +140,7 @@ PushedRefs parse_hook_message(std::string_view text) {
   return out;
 }
 
-std::string find_push_refusal(hub::Hub& hub, const hub::Repo& repo, const std::filesystem::path& folder, const PushedRefs& pushed) {
+std::string find_push_refusal(hub::Hub& hub, const std::filesystem::path& folder, const PushedRefs& pushed) {
   Refusals refusals;
   for (const auto& update : pushed.updates) refusals.add(find_ref_refusal(update));
   std::vector<NewBlob> small;
@@ -156,7 +156,7 @@ std::string find_push_refusal(hub::Hub& hub, const hub::Repo& repo, const std::f
   if (small.empty()) return refusals.text();
   const std::string contents = run_git(git_program(folder, {"cat-file", "--batch"}, pushed.environment), small_names, kListingLimit);
   each_content(contents, small, [&](const NewBlob& blob, std::string_view content) {
-    if (const auto pointer = git::find_lfs_pointer(content)) refusals.add(pointer_refusal(hub, repo, blob.path, *pointer));
+    if (const auto pointer = git::find_lfs_pointer(content)) refusals.add(pointer_refusal(hub, blob.path, *pointer));
   });
   return refusals.text();
 }

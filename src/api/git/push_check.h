@@ -1,8 +1,8 @@
 // push_check.h: may these pushed objects enter the repository? Asked by git's pre-receive hook while the objects are still in
 // quarantine, so that a refused push leaves nothing behind.
 //
-// Rules: only branches, tags and pull-request refs; main is not deleted; a file kept in git is at most kInlineLimit bytes; an LFS
-// pointer names content this repository has received.
+// Rules: only branches, tags and pull-request refs; main is not deleted; a file kept in git is at most kInlineLimitBytes; an LFS
+// pointer names stored content. Whether this repository may use that content is decided by hub::Push::finish().
 #pragma once
 
 #include <filesystem>
@@ -27,6 +27,6 @@ struct PushedRefs {
 PushedRefs parse_hook_message(std::string_view text);
 
 // Empty, or the lines to show to whoever pushes.
-std::string find_push_refusal(hub::Hub& hub, const hub::Repo& repo, const std::filesystem::path& folder, const PushedRefs& pushed);
+std::string find_push_refusal(hub::Hub& hub, const std::filesystem::path& folder, const PushedRefs& pushed);
 
 }  // namespace lyceum::api

@@ -17,12 +17,16 @@
 #include "api/git/push_check.h"
 #include "api/services.h"
 #include "base/log.h"
+#include "base/progress.h"
+#include "base/random.h"
 #include "git/pkt_line.h"
 
 namespace lyceum::api {
 namespace {
 
 constexpr size_t kAdvertisementLimit = 256u << 20, kWantsLimit = 64u << 20, kReportLimit = 64u << 20, kHookMessageLimit = 64u << 20;
+constexpr size_t kCommandsLimit = 1u << 20;
+constexpr uint64_t kPushLimit = 8ull << 30;
 
 constexpr std::string_view kPreReceive = R"(#!/bin/sh
 # Written by Lyceum: asks the server that started this git whether the push may enter.
@@ -109,24 +113,53 @@ void answer_hook(int fd, const std::string& refusal) {
   [[maybe_unused]] const ssize_t written = ::write(fd, answer.data(), answer.size());
 }
 
-// One push: git, the thread that listens to its hook, and the thread that gathers its report.
-class Push {
+// The client's request, on disk: the repository is locked only while git works, not while a slow line delivers.
+class Spool {
  public:
-  Push(Context& context, const fs::path& folder)
-      : hub_(context.services.hub), repo_(*context.repo), folder_(folder),
-        process_(options(context, folder)), hook_([this] { serve_hook(); }), reader_([this] { gather_report(); }) {}
+  Spool(const hub::Hub& hub, http::BodyStream* body) : path_(hub.data_folder() / "staging" / ("push-" + secure_alphanumeric(20))) {
+    file_ = open_file(path_, O_RDWR | O_CREAT | O_EXCL, 0600);
+    std::array<std::byte, 1 << 16> buffer;
+    uint64_t total = 0;
+    while (body) {
+      const size_t got = body->read(buffer);
+      if (got == 0) break;
+      total += got;
+      if (total > kPushLimit) throw Error(Code::too_large, "This push is over " + human_bytes(kPushLimit) + "; track large files with git-lfs.");
+      write_all(file_.get(), Bytes(buffer.data(), got), path_);
+    }
+  }
+  ~Spool() { ::unlink(path_.c_str()); }
+  Spool(const Spool&) = delete;
+  Spool& operator=(const Spool&) = delete;
 
-  // Returns git's report. accepted() is true afterwards if refs may have moved.
-  std::string run(http::BodyStream* body) {
-    try {
-      std::array<std::byte, 1 << 16> buffer;
-      while (body) {
-        const size_t got = body->read(buffer);
-        if (got == 0 || !process_.write(as_text(Bytes(buffer.data(), got)))) break;
-      }
-    } catch (...) {
-      process_.close_input();  // git sees a cut pack, drops its quarantine and ends; the threads are joined after that
-      throw;
+  size_t read(std::span<char> into, uint64_t offset) const {
+    const ssize_t got = ::pread(file_.get(), into.data(), into.size(), static_cast<off_t>(offset));
+    if (got < 0) throw_errno("read", path_);
+    return static_cast<size_t>(got);
+  }
+  std::string head(size_t size) const {
+    std::string out(size, '\0');
+    out.resize(read(out, 0));
+    return out;
+  }
+
+ private:
+  fs::path path_;
+  UniqueFd file_;
+};
+
+// git receive-pack, the thread that answers its hook, and the thread that gathers its report.
+class ReceivePack {
+ public:
+  ReceivePack(hub::Hub& hub, const hub::Repo& repo)
+      : hub_(hub), repo_(repo), folder_(hub.git_folder(repo)), process_(options(hub, folder_)), hook_([this] { serve_hook(); }), reader_([this] { gather_report(); }) {}
+
+  std::string run(const Spool& request) {
+    std::array<char, 1 << 16> buffer;
+    uint64_t offset = 0;
+    while (const size_t got = request.read(buffer, offset)) {
+      if (!process_.write({buffer.data(), got})) break;
+      offset += got;
     }
     process_.close_input();
     reader_.join();
@@ -134,13 +167,11 @@ class Push {
     process_.wait();
     return std::move(report_);
   }
-  bool accepted() const { return accepted_; }
 
  private:
-  static ProcessOptions options(Context& context, const fs::path& folder) {
+  static ProcessOptions options(const hub::Hub& hub, const fs::path& folder) {
     ProcessOptions out = git_program(folder, {"receive-pack", "--stateless-rpc", folder.string()}, {},
-                                     {"core.hooksPath=" + hooks_folder(context.services.hub).string(), "receive.fsckObjects=true", "receive.maxInputSize=4g",
-                                      "receive.denyDeleteCurrent=refuse"});
+                                     {"core.hooksPath=" + hooks_folder(hub).string(), "receive.fsckObjects=true", "receive.denyDeleteCurrent=refuse"});
     out.hook_channel = true;
     return out;
   }
@@ -150,8 +181,7 @@ class Push {
     try {
       const std::string message = read_hook_message(process_.hook_read_fd());
       if (message.empty()) return;
-      refusal = find_push_refusal(hub_, repo_, folder_, parse_hook_message(message));
-      accepted_ = refusal.empty();
+      refusal = find_push_refusal(hub_, folder_, parse_hook_message(message));
     } catch (const std::exception& error) {
       log::error("checking a push to {}: {}", repo_.repo_id.full_name(), error.what());
       refusal = std::string("the push could not be checked: ") + error.what() + "\n";
@@ -170,10 +200,9 @@ class Push {
 
   hub::Hub& hub_;
   const hub::Repo& repo_;
-  fs::path folder_;
+  const fs::path folder_;
   Process process_;
   std::string report_;
-  bool accepted_ = false;
   std::jthread hook_, reader_;
 };
 
@@ -187,6 +216,8 @@ http::Response advertise_refs(Context& context) {
   if (push) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to push: use an access token as the password.");
     context.services.hub.require_write(context.caller, context.repo->repo_id);
+  } else {
+    context.services.hub.require_content(context.caller, *context.repo);
   }
   const fs::path folder = context.services.hub.git_folder(*context.repo);
   const std::vector<std::string> settings = push ? std::vector<std::string>{} : upload_settings(context.request);
@@ -201,6 +232,7 @@ http::Response advertise_refs(Context& context) {
 }
 
 http::Response upload_pack(Context& context) {
+  context.services.hub.require_content(context.caller, *context.repo);
   const fs::path folder = context.services.hub.git_folder(*context.repo);
   const ProcessOptions options =
       git_program(folder, {"upload-pack", "--stateless-rpc", folder.string()}, protocol_of(context.request), upload_settings(context.request));
@@ -226,10 +258,19 @@ http::Response upload_pack(Context& context) {
 
 http::Response receive_pack(Context& context) {
   hub::Hub& hub = context.services.hub;
-  Push push(context, hub.git_folder(*context.repo));
-  std::string report = push.run(context.request.body);
-  if (push.accepted()) hub.after_push(context.caller, context.repo->repo_id);
-  return git_answer(std::move(report), "application/x-git-receive-pack-result");
+  const Spool request(hub, context.request.body);
+  const std::string head = request.head(kCommandsLimit);
+  constexpr std::string_view type = "application/x-git-receive-pack-result";
+  if (head == git::kFlushPkt) return git_answer("", type);  // git asks whether it may, before it sends a large pack
+  const auto push = hub.begin_push(context.caller, context.repo->repo_id);
+  std::string report = ReceivePack(hub, *context.repo).run(request);
+  try {
+    push->finish();
+  } catch (const Error& error) {
+    if (error.code() != Code::unprocessable && error.code() != Code::forbidden) throw;
+    report = git::refused_push_report(git::parse_push_head(head), error.what());
+  }
+  return git_answer(std::move(report), type);
 }
 
 }  // namespace lyceum::api

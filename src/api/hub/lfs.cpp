@@ -6,6 +6,7 @@
 #include "api/hub/handlers.h"
 #include "api/services.h"
 #include "api/signing.h"
+#include "api/xet/xet.h"
 
 namespace lyceum::api {
 namespace {
@@ -93,6 +94,7 @@ http::Response lfs_batch(Context& context) {
   const std::string operation = get_string(body, "operation");
   const bool upload = operation == "upload";
   if (!upload && operation != "download") throw Error(Code::unprocessable, "operation is upload or download.");
+  if (!upload) context.services.hub.require_content(context.caller, *context.repo);
   if (upload) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to upload: use an access token as the password.");
     if (!context.caller.may_write()) throw Error(Code::forbidden, "This token may only read.");
@@ -120,6 +122,7 @@ http::Response lfs_upload(Context& context) {
     throw Error(Code::unprocessable, "The link is for " + std::to_string(size) + " bytes; " + (received > size ? "more" : std::to_string(received)) + " came.");
   writer->finish(oid);
   hub.link_blob(repo, oid);
+  if (context.services.xet_indexer) context.services.xet_indexer->enqueue(oid);
   http::Response response = http::Response::text("");
   response.headers.set("ETag", "\"" + oid + "\"");
   return response;

@@ -6,6 +6,7 @@
 #include "api/hub/handlers.h"
 #include "api/services.h"
 #include "api/xet/xet.h"
+#include "api/xet/xet.h"
 
 namespace lyceum::api {
 namespace {
@@ -111,21 +112,11 @@ http::Response xet_info(const Context& context, const std::string& commit, const
 // "/datasets/ns/name/resolve/…" has one segment more than "/ns/name/resolve/…".
 size_t segments_before_revision(const Context& context) { return context.repo->repo_id.type == hub::RepoType::model ? 3 : 4; }
 
-void require_gate_open(const Context& context) {
-  if (context.repo->gated.empty()) return;
-  try {
-    context.services.hub.require_write(context.caller, context.repo->repo_id);
-  } catch (const Error&) {
-    const Code code = context.caller.user ? Code::forbidden : Code::unauthorized;
-    throw Error(code, "Access to " + context.repo->repo_id.full_name() + " is restricted; its owners grant it.", "GatedRepo");
-  }
-}
-
 }  // namespace
 
 http::Response resolve_file(Context& context) {
-  require_gate_open(context);
   hub::Hub& hub = context.services.hub;
+  hub.require_content(context.caller, *context.repo);
   const RevisionPath where = split_revision_path(context.request, segments_before_revision(context));
   const std::string commit = hub.resolve_revision(*context.repo, where.revision);
   const auto entry = hub.find_entry(*context.repo, commit, where.path);
@@ -133,13 +124,15 @@ http::Response resolve_file(Context& context) {
   if (wants_xet_info(context.request) && is_hex(entry->xet_hash, 64)) return xet_info(context, commit, *entry);
   http::Response response = content(context, *entry);
   add_file_headers(context, commit, *entry, response);
+  // @huggingface/hub asks for "bytes=0-0" to learn the size, and reads it from here only.
+  if (entry->size == 0 && context.request.headers.find("Range")) response.headers.set("Content-Range", "bytes */0");
   if (counts_as_download(context, where.path)) hub.count_download(*context.repo);
   return response;
 }
 
 http::Response serve_raw(Context& context) {
-  require_gate_open(context);
   hub::Hub& hub = context.services.hub;
+  hub.require_content(context.caller, *context.repo);
   const RevisionPath where = split_revision_path(context.request, segments_before_revision(context));
   const std::string commit = hub.resolve_revision(*context.repo, where.revision);
   auto entry = hub.find_entry(*context.repo, commit, where.path);
