@@ -1,5 +1,6 @@
 // lyceum job: the process a training run lives in. Events go to stdout as JSON lines, the last one holds the result.
 #include <signal.h>
+#include <sys/prctl.h>
 
 #include <iostream>
 
@@ -31,6 +32,7 @@ json::object event(const tuning::JobProgress& progress) {
 }
 
 int job(const Args& args) {
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // nobody would read the result of a run whose starter has gone
   tuning::JobOptions options;
   options.threads = args.threads;
   options.dry_run = args.dry_run;

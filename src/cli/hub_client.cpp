@@ -148,7 +148,8 @@ RemoteTree HubClient::tree(const RepoName& repo) {
     http::ClientRequest req;
     req.target = target;
     const auto response = request(std::move(req));
-    for (const json::value& item : parse_json(response.body, "tree").as_array()) {
+    const json::value page = parse_json(response.body, "tree");
+    for (const json::value& item : page.as_array()) {
       const json::object& entry = lyceum::get_object(item, "tree entry");
       if (get_string(entry, "type") != "file") continue;
       RemoteFile file{get_string(entry, "path"), static_cast<uint64_t>(get_int(entry, "size")), "", get_string(entry, "oid")};

@@ -1,0 +1,58 @@
+// lyceum engine: one model in memory behind a Unix socket. The hub starts it; a person can, too, with a port instead of a socket.
+#include <signal.h>
+
+#include "api/openai/engine_server.h"
+#include "app/commands.h"
+
+namespace lyceum::app {
+namespace {
+
+struct Args {
+  std::string model, name, socket, address = "127.0.0.1";
+  std::vector<std::string> adapters;
+  uint16_t port = 0;
+  unsigned threads = 0;
+  uint64_t kv_mib = 1024;
+  bool stop_at_end_of_input = false;
+};
+
+int run_engine(const Args& args) {
+  // The hub blocks its stop signals in every thread, and a started process inherits that.
+  sigset_t none;
+  sigemptyset(&none);
+  pthread_sigmask(SIG_SETMASK, &none, nullptr);
+  api::EngineServerOptions options;
+  options.model = args.model;
+  options.name = args.name;
+  for (const std::string& adapter : args.adapters) {
+    const size_t equals = adapter.find('=');
+    if (equals == std::string::npos) throw Error(Code::invalid_argument, "--adapter needs name=folder, not '" + adapter + "'");
+    options.adapters.emplace_back(adapter.substr(0, equals), adapter.substr(equals + 1));
+  }
+  options.http.unix_socket = args.socket;
+  options.http.address = args.address;
+  options.http.port = args.port;
+  options.engine.threads = args.threads;
+  options.engine.kv_bytes_max = args.kv_mib << 20;
+  options.stop_at_end_of_input = args.stop_at_end_of_input;
+  api::run_engine_server(options);
+  return 0;
+}
+
+}  // namespace
+
+void configure_engine(CLI::App& app, const cli::Globals&, cli::Run& run) {
+  auto args = std::make_shared<Args>();
+  app.add_option("--model", args->model, "folder or file with the model")->required();
+  app.add_option("--name", args->name, "id the model answers to; default: the folder's name");
+  app.add_option("--adapter", args->adapters, "name=folder of a LoRA adapter; repeat for several");
+  app.add_option("--socket", args->socket, "Unix socket to listen on");
+  app.add_option("--address", args->address, "address to listen on, when no socket is given");
+  app.add_option("--port", args->port, "port to listen on, when no socket is given");
+  app.add_option("--threads", args->threads, "0 = one per core");
+  app.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB")->capture_default_str();
+  app.add_flag("--stop-at-end-of-input", args->stop_at_end_of_input, "end when standard input closes");
+  app.callback([args, &run] { run = [args] { return run_engine(*args); }; });
+}
+
+}  // namespace lyceum::app
