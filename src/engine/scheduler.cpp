@@ -19,6 +19,10 @@ struct Scheduler::Sequence {
       : request(request_in), adapter(adapter_in), on_token(on_token_in), tokens(request_in.prompt), prompt_tokens(tokens.size()),
         parent(adapter_in.root), sampler(request_in.sampling, request_in.prompt), decoder(tokenizer), matcher(request_in.stop_strings) {
     result.prompt_tokens = static_cast<uint32_t>(prompt_tokens);
+    // The output continues the prompt: its first piece keeps its leading space, and a character may begin in the prompt.
+    constexpr size_t kContext = 4;
+    if (tokenizer.stream_rule() == text::StreamRule::whole) return;
+    for (size_t i = prompt_tokens - std::min(prompt_tokens, kContext); i < prompt_tokens; ++i) decoder.push(tokens[i]);
   }
 
   size_t left() const noexcept { return tokens.size() - computed; }

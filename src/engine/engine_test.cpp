@@ -1,0 +1,302 @@
+#include "engine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <thread>
+
+#include "base/error.h"
+#include "engine/golden_files.h"
+#include "engine/kv_pool.h"
+#include "models/load.h"
+
+namespace lyceum::engine {
+namespace {
+
+constexpr const char* kCharacters =
+    " !\"#$%&'()*+,-./0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ[\\]^_`abcdefghijklmnopqrstuvwxyz{|}~\x7f";
+
+// One printable character a token, so that texts are readable and ids follow from them.
+class CharTokenizer final : public text::Tokenizer {
+ public:
+  std::vector<int32_t> encode(std::string_view utf8, const text::EncodeOptions&) const override {
+    std::vector<int32_t> ids;
+    for (const char c : utf8) ids.push_back(c - ' ');
+    return ids;
+  }
+  std::string decode(std::span<const int32_t> ids, bool) const override {
+    std::string out;
+    for (const int32_t id : ids) out += static_cast<char>(' ' + id);
+    return out;
+  }
+  size_t vocab_size() const override { return 96; }
+  std::optional<int32_t> find_id(std::string_view) const override { return std::nullopt; }
+  std::string_view token(int32_t id) const override { return std::string_view(kCharacters).substr(static_cast<size_t>(id), 1); }
+  bool is_special(int32_t) const override { return false; }
+};
+
+std::unique_ptr<Engine> make_engine(const EngineOptions& options = {}) {
+  const auto decoder = models::load_decoder(goldens_folder() / "cases/llama_gqa_tied");
+  return Engine::create(decoder, std::make_shared<CharTokenizer>(), options);
+}
+
+GenerateRequest request_of(const Engine& engine, std::string_view prompt, uint32_t max_tokens = 20) {
+  GenerateRequest request;
+  request.prompt = engine.tokenizer().encode(prompt);
+  request.sampling.temperature = 0;
+  request.max_tokens = max_tokens;
+  request.ignore_eos = true;
+  return request;
+}
+
+struct Answer {
+  std::string text;
+  std::vector<int32_t> ids;
+  GenerateResult result;
+};
+
+Answer run(Engine& engine, const GenerateRequest& request) {
+  Answer out;
+  out.result = engine.generate(request, [&](const GeneratedToken& token) {
+    out.text += token.text;
+    if (token.id >= 0) out.ids.push_back(token.id);
+    return true;
+  });
+  return out;
+}
+
+std::vector<Answer> run_together(Engine& engine, const std::vector<GenerateRequest>& requests) {
+  std::vector<Answer> out(requests.size());
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < requests.size(); ++i) threads.emplace_back([&, i] { out[i] = run(engine, requests[i]); });
+  for (std::thread& thread : threads) thread.join();
+  return out;
+}
+
+// Different prompts, seeds and lengths.
+std::vector<GenerateRequest> mixed_requests(const Engine& engine, size_t count) {
+  std::vector<GenerateRequest> requests;
+  for (size_t i = 0; i < count; ++i) {
+    GenerateRequest request = request_of(engine, "abcdefgh ijklmn" + std::string(i, static_cast<char>('a' + i)), static_cast<uint32_t>(10 + i));
+    request.sampling.temperature = i % 3 == 0 ? 0.0f : 0.9f;
+    request.sampling.seed = i;
+    request.sampling.repetition_penalty = i % 2 == 0 ? 1.0f : 1.2f;
+    requests.push_back(request);
+  }
+  return requests;
+}
+
+TEST(Engine, GreedyFollowsTheLogitsOfTheWholeText) {
+  const auto engine = make_engine();
+  const Answer got = run(*engine, request_of(*engine, "hello world"));
+  std::vector<int32_t> all = engine->tokenizer().encode("hello world");
+  all.insert(all.end(), got.ids.begin(), got.ids.end());
+  const std::vector<float> logits = engine->logits(all);
+  for (size_t i = 0; i < got.ids.size(); ++i) {
+    const auto row = logits.begin() + static_cast<ptrdiff_t>((11 + i - 1) * 96);
+    EXPECT_EQ(std::max_element(row, row + 96) - row, got.ids[i]) << i;
+  }
+  EXPECT_EQ(got.result.finish, Finish::length);
+  EXPECT_EQ(got.result.prompt_tokens, 11u);
+  EXPECT_EQ(got.result.completion_tokens, 20u);
+  EXPECT_EQ(got.text, engine->tokenizer().decode(got.ids));
+}
+
+TEST(Engine, ABatchGivesWhatEachGetsAlone) {
+  const auto engine = make_engine();
+  const auto requests = mixed_requests(*engine, 9);
+  const auto together = run_together(*engine, requests);
+  const auto fresh = make_engine({.threads = 1});
+  for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(together[i].ids, run(*fresh, requests[i]).ids) << i;
+}
+
+TEST(Engine, ChunkedPromptsGiveTheSameText) {
+  const auto engine = make_engine();
+  const auto small = make_engine({.step_tokens_max = 5});
+  const GenerateRequest request = request_of(*engine, "a rather long prompt that takes many steps", 20);
+  EXPECT_EQ(run(*engine, request).ids, run(*small, request).ids);
+}
+
+TEST(Engine, ACacheTooSmallForAllStillGivesTheSameText) {
+  const auto engine = make_engine();
+  const KvLayout layout{2, 16, tensor::DType::f32};
+  const auto tight = make_engine({.kv_bytes_max = 4 * layout.block_bytes()});
+  std::vector<GenerateRequest> requests = mixed_requests(*engine, 6);
+  for (GenerateRequest& request : requests) request.max_tokens = 40;
+  const auto together = run_together(*tight, requests);
+  for (size_t i = 0; i < requests.size(); ++i) EXPECT_EQ(together[i].ids, run(*engine, requests[i]).ids) << i;
+}
+
+TEST(Engine, SharesThePrefixOfEarlierRequests) {
+  const auto engine = make_engine();
+  const GenerateRequest request = request_of(*engine, std::string(40, 'x') + "tail", 15);
+  const Answer first = run(*engine, request), second = run(*engine, request);
+  EXPECT_EQ(first.result.cached_prompt_tokens, 0u);
+  EXPECT_EQ(second.result.cached_prompt_tokens, kBlockTokens);
+  EXPECT_EQ(first.ids, second.ids);
+}
+
+TEST(Engine, SharesAPrefixThatIsStillBeingComputed) {
+  const auto engine = make_engine({.step_tokens_max = 32});
+  const GenerateRequest request = request_of(*engine, std::string(33, 'p') + "end", 5);
+  const auto runs = run_together(*engine, std::vector<GenerateRequest>(8, request));
+  uint32_t cached = 0;
+  for (const Answer& each : runs) {
+    cached += each.result.cached_prompt_tokens;
+    EXPECT_EQ(each.ids, runs.front().ids);
+  }
+  EXPECT_EQ(cached, 7 * kBlockTokens);
+}
+
+TEST(Engine, StopsAtEosUnlessTold) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello world", 30);
+  const Answer free = run(*engine, request);
+  request.stop_ids = {free.ids[4]};
+  const Answer stopped = run(*engine, request);
+  const auto first = static_cast<size_t>(std::ranges::find(free.ids, free.ids[4]) - free.ids.begin());
+  EXPECT_EQ(stopped.result.finish, Finish::stop);
+  EXPECT_EQ(stopped.ids.size(), first);
+  EXPECT_EQ(stopped.result.completion_tokens, first + 1);
+}
+
+TEST(Engine, CutsBeforeAStopString) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello world", 30);
+  const Answer free = run(*engine, request);
+  request.stop_strings = {free.text.substr(6, 3)};
+  const Answer stopped = run(*engine, request);
+  EXPECT_EQ(stopped.text, free.text.substr(0, free.text.find(request.stop_strings[0])));
+  EXPECT_EQ(stopped.result.finish, Finish::stop);
+}
+
+TEST(Engine, EndsAtTheContext) {
+  const auto engine = make_engine({.context_max = 30});
+  const Answer got = run(*engine, request_of(*engine, "hello world", 1000));
+  EXPECT_EQ(got.result.completion_tokens, 19u);
+  EXPECT_EQ(got.result.finish, Finish::length);
+}
+
+TEST(Engine, CancelsFromTheCallbackAndFromTheFlag) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello", 50);
+  int calls = 0;
+  EXPECT_EQ(engine->generate(request, [&](const GeneratedToken&) { return ++calls < 3; }).finish, Finish::cancelled);
+  EXPECT_EQ(calls, 3);
+  std::atomic<bool> cancel{false};
+  request.cancel = &cancel;
+  const auto stop_at_two = [&](const GeneratedToken&) {
+    cancel = true;
+    return true;
+  };
+  EXPECT_EQ(engine->generate(request, stop_at_two).finish, Finish::cancelled);
+}
+
+TEST(Engine, PassesOnWhatTheCallbackThrows) {
+  const auto engine = make_engine();
+  const auto thrower = [](const GeneratedToken&) -> bool { throw Error(Code::unavailable, "client went away"); };
+  EXPECT_THROW(engine->generate(request_of(*engine, "hello"), thrower), Error);
+  EXPECT_EQ(run(*engine, request_of(*engine, "hello")).ids.size(), 20u);
+}
+
+TEST(Engine, RefusesWrongRequests) {
+  const auto engine = make_engine();
+  const auto refuses = [&](auto change) {
+    GenerateRequest request = request_of(*engine, "hello");
+    change(request);
+    EXPECT_THROW(run(*engine, request), Error);
+  };
+  refuses([](GenerateRequest& r) { r.prompt.clear(); });
+  refuses([](GenerateRequest& r) { r.prompt.push_back(96); });
+  refuses([](GenerateRequest& r) { r.prompt.push_back(-1); });
+  refuses([](GenerateRequest& r) { r.prompt.assign(64, 3); });
+  refuses([](GenerateRequest& r) { r.max_tokens = 0; });
+  refuses([](GenerateRequest& r) { r.adapter = "nobody"; });
+  refuses([](GenerateRequest& r) { r.sampling.temperature = -1; });
+  EXPECT_THROW(engine->embed(std::vector<int32_t>{}), Error);
+  EXPECT_THROW(engine->score(std::vector<int32_t>(65, 1)), Error);
+}
+
+TEST(Engine, ServesAdaptersBesideEachOther) {
+  const auto engine = make_engine();
+  std::vector<GenerateRequest> requests = {request_of(*engine, "hello world"), request_of(*engine, "hello world")};
+  for (const auto& name : list_goldens("adapters")) {
+    engine->load_adapter(name, goldens_folder() / "adapters" / name);
+    requests.push_back(request_of(*engine, "hello world"));
+    requests.back().adapter = name;
+  }
+  const auto together = run_together(*engine, requests);
+  EXPECT_EQ(together[0].ids, together[1].ids);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    EXPECT_EQ(together[i].ids, run(*engine, requests[i]).ids) << requests[i].adapter;
+    EXPECT_EQ(together[i].ids == together[0].ids, requests[i].adapter.empty()) << requests[i].adapter;
+  }
+  EXPECT_EQ(engine->adapters().size(), 3u);
+  engine->unload_adapter("all_linear");
+  EXPECT_THROW(run(*engine, requests[2]), Error);
+}
+
+TEST(Engine, AnAdaptersPrefixIsNotSharedWithTheBase) {
+  const auto engine = make_engine();
+  engine->load_adapter("a", goldens_folder() / "adapters/all_linear");
+  GenerateRequest request = request_of(*engine, std::string(40, 'x'), 5);
+  run(*engine, request);
+  request.adapter = "a";
+  EXPECT_EQ(run(*engine, request).result.cached_prompt_tokens, 0u);
+}
+
+TEST(Engine, ScoreIsTheLogSoftmaxOfTheLogits) {
+  const auto engine = make_engine();
+  const std::vector<int32_t> ids = engine->tokenizer().encode("some text here");
+  const std::vector<float> scores = engine->score(ids), logits = engine->logits(ids);
+  ASSERT_EQ(scores.size(), ids.size() - 1);
+  for (size_t i = 0; i < scores.size(); ++i) {
+    double sum = 0;
+    for (size_t c = 0; c < 96; ++c) sum += std::exp(static_cast<double>(logits[i * 96 + c]));
+    EXPECT_NEAR(scores[i], logits[i * 96 + static_cast<size_t>(ids[i + 1])] - std::log(sum), 1e-4);
+  }
+}
+
+TEST(Engine, ReportsLogprobsOfTheModel) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello world", 3);
+  request.sampling.top_logprobs = 4;
+  std::vector<GeneratedToken> tokens;
+  engine->generate(request, [&](const GeneratedToken& token) {
+    tokens.push_back(token);
+    return true;
+  });
+  std::vector<int32_t> all = request.prompt;
+  for (const GeneratedToken& token : tokens) all.push_back(token.id);
+  const std::vector<float> scores = engine->score(all);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_NEAR(tokens[i].logprob, scores[request.prompt.size() - 1 + i], 1e-4);
+    ASSERT_EQ(tokens[i].top.size(), 4u);
+    EXPECT_EQ(tokens[i].top[0].id, tokens[i].id);
+  }
+}
+
+TEST(Engine, EmbeddingsAreUnitVectors) {
+  const auto engine = make_engine();
+  const std::vector<float> vector = engine->embed(engine->tokenizer().encode("some text"));
+  double squares = 0;
+  for (const float value : vector) squares += static_cast<double>(value) * static_cast<double>(value);
+  EXPECT_EQ(vector.size(), 32u);
+  EXPECT_NEAR(squares, 1.0, 1e-5);
+}
+
+TEST(Engine, StoppingEndsWhatIsRunning) {
+  auto engine = make_engine();
+  std::thread destroyer;
+  GenerateRequest request = request_of(*engine, "hello", 50);
+  const GenerateResult result = engine->generate(request, [&](const GeneratedToken&) {
+    if (!destroyer.joinable()) destroyer = std::thread([&] { engine.reset(); });
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    return true;
+  });
+  destroyer.join();
+  EXPECT_EQ(result.finish, Finish::error);
+}
+
+}  // namespace
+}  // namespace lyceum::engine
