@@ -48,6 +48,7 @@ struct Recipe {
   double min_lr_ratio = 0;
   double warmup_ratio = 0;
   uint64_t warmup_steps = 0;              // over warmup_ratio when set
+  uint64_t decay_steps = 0;               // warmup_stable_decay: the last steps, with a falling rate
   double weight_decay = 0;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
   double max_grad_norm = 1.0;

@@ -1,0 +1,120 @@
+#include "tuning/write/lineage.h"
+
+#include <gnu/libc-version.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+json::value text_or_null(const std::string& text) { return text.empty() ? json::value(nullptr) : json::value(text); }
+
+json::object hashes_json(const std::map<std::string, std::string>& hashes) {
+  json::object out;
+  for (const auto& [file, hash] : hashes) out[file] = hash;
+  return out;
+}
+
+double loss_at(const json::value& record) { return record.at("loss").to_number<double>(); }
+
+double mean_of_last(const json::array& history, size_t count) {
+  const size_t used = std::min(count, history.size());
+  double sum = 0;
+  for (size_t i = history.size() - used; i < history.size(); ++i) sum += loss_at(history[i]);
+  return used == 0 ? 0 : sum / static_cast<double>(used);
+}
+
+// First and last loss and at most 50 points between.
+json::object summarise_losses(const json::array& history) {
+  if (history.empty()) return {};
+  json::array curve;
+  const size_t stride = std::max<size_t>(1, (history.size() + 49) / 50);
+  for (size_t i = 0; i < history.size(); i += stride) curve.push_back(json::array{history[i].at("step"), loss_at(history[i])});
+  return {{"first", loss_at(history.front())}, {"last", loss_at(history.back())}, {"mean_of_last_20", mean_of_last(history, 20)}, {"curve", curve}};
+}
+
+json::object data_record(const JobSpec& spec, const RunFacts& facts) {
+  json::object data = {{"label", spec.data_label}, {"repo", text_or_null(spec.data_repo)}, {"commit", text_or_null(spec.data_commit)}};
+  for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "samples", "tokens", "labelled_tokens"}) {
+    if (const json::value* value = facts.data_report.if_contains(key)) data[key] = *value;
+  }
+  return data;
+}
+
+std::string front_matter(const JobSpec& spec) {
+  const bool lora = spec.recipe.method == "lora";
+  std::string out = "---\n";
+  if (lora) out += "library_name: peft\n";
+  if (!lora) out += "library_name: transformers\n";
+  if (!spec.base_repo.empty()) out += "base_model: " + spec.base_repo + "\n";
+  if (!spec.data_repo.empty()) out += "datasets:\n- " + spec.data_repo + "\n";
+  if (!spec.data_license.empty()) out += "license: " + spec.data_license + "\n";
+  out += "pipeline_tag: text-generation\ntags:\n";
+  if (lora && !spec.base_repo.empty()) out += "- base_model:adapter:" + spec.base_repo + "\n";
+  if (lora) out += "- lora\n";
+  return out + "- lyceum\n- transformers\n---\n";
+}
+
+}  // namespace
+
+std::string numeric_profile() { return std::string("f32-fma-1/glibc-") + gnu_get_libc_version(); }
+
+std::map<std::string, std::string> weight_hashes(const fs::path& folder) {
+  std::map<std::string, std::string> out;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const fs::path& path = entry.path();
+    if (path.extension() == ".safetensors" || path.extension() == ".gguf") out[path.filename().string()] = sha256_file_hex(path);
+  }
+  return out;
+}
+
+json::object lineage_record(const JobSpec& spec, const RunFacts& facts) {
+  json::object out = {{"schema", "lyceum-lineage/1"}, {"method", spec.recipe.method}, {"program", "lyceum"}, {"program_version", spec.program_version},
+                      {"numeric_profile", numeric_profile()}};
+  out["base"] = spec.recipe.method == "pretrain" ? json::value(nullptr)
+                                                  : json::value(json::object{{"repo", text_or_null(spec.base_repo)},
+                                                                             {"commit", text_or_null(spec.base_commit)},
+                                                                             {"weights_sha256", hashes_json(facts.base_sha256)}});
+  out["data"] = data_record(spec, facts);
+  out["recipe"] = recipe_to_json(spec.recipe);
+  out["seed"] = spec.recipe.seed;
+  out["steps"] = facts.steps;
+  out["tokens_seen"] = facts.tokens_seen;
+  out["trainable_parameters"] = facts.trainable_parameters;
+  out["loss"] = summarise_losses(facts.history);
+  out["outputs_sha256"] = hashes_json(facts.output_sha256);
+  out["seconds"] = facts.seconds;
+  out["threads"] = facts.threads;
+  out["finished_at"] = iso8601(SystemClock().now_ms());
+  return out;
+}
+
+std::string model_card(const JobSpec& spec, const RunFacts& facts) {
+  const Recipe& recipe = spec.recipe;
+  const bool lora = recipe.method == "lora";
+  std::string out = front_matter(spec);
+  out += fmt::format("\n# {}\n\n", lora ? "LoRA adapter" : recipe.method == "full" ? "Fine-tuned model" : "Model trained from scratch");
+  if (!spec.base_repo.empty()) out += fmt::format("{} `{}`{}.\n\n", lora ? "An adapter for" : "Trained from", spec.base_repo, spec.base_commit.empty() ? "" : " at commit `" + spec.base_commit + "`");
+  out += "Trained with Lyceum on " + (spec.data_label.empty() ? std::string("private data") : spec.data_label) + ". The exact inputs, recipe and result hashes are in `lineage.json`; ";
+  out += "`lyceum reproduce` runs it again and compares.\n\n| | |\n|---|---|\n";
+  const auto row = [&](std::string_view label, const std::string& value) { out += fmt::format("| {} | {} |\n", label, value); };
+  row("method", lora ? fmt::format("LoRA, r {}, alpha {}{}", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
+  row("trained parameters", fmt::format("{}", facts.trainable_parameters));
+  row("steps", fmt::format("{} of {} x {} rows of {} tokens", facts.steps, recipe.gradient_accumulation_steps, recipe.micro_batch_size, recipe.seq_len));
+  row("tokens seen", fmt::format("{}", facts.tokens_seen));
+  row("learning rate", fmt::format("{} ({})", recipe.learning_rate, recipe.lr_scheduler));
+  row("seed", fmt::format("{}", recipe.seed));
+  if (!facts.history.empty()) {
+    row("training loss", fmt::format("{:.4f} at the start, {:.4f} at the end (mean of the last steps)", loss_at(facts.history.front()), mean_of_last(facts.history, 20)));
+  }
+  return out;
+}
+
+}  // namespace lyceum::tuning
