@@ -1,5 +1,6 @@
 // Git LFS: the batch that hands out transfer links, and the transfers. Clients do not send our headers with a transfer
 // (huggingface_hub, @huggingface/hub), so links are signed; a link names the repository, the digest and the size.
+#include <algorithm>
 #include <array>
 
 #include "api/answer.h"
@@ -36,12 +37,23 @@ json::object verify_link(const Context& context, const std::string& oid) {
           {"header", json::object{}}, {"expires_in", kLinkLife_ms / 1000}};
 }
 
+// A client that can cut files into chunks gets the address of a Xet write token instead of a link.
+std::optional<std::string> find_xet_refresh(const Context& context, const json::object& body) {
+  const json::array* transfers = find_array(body, "transfers");
+  if (!transfers || std::find(transfers->begin(), transfers->end(), json::value("xet")) == transfers->end()) return std::nullopt;
+  std::string revision = "main";
+  if (const json::object* ref = find_object(body, "ref")) revision = find_string(*ref, "name").value_or("main");
+  if (revision.starts_with("refs/heads/")) revision.erase(0, 11);
+  return context.request.base_url + "/api/" + std::string(hub::plural(context.repo->repo_id.type)) + "/" + http::percent_encode(context.repo->repo_id.owner) + "/" +
+         http::percent_encode(context.repo->repo_id.name) + "/xet-write-token/" + http::percent_encode(revision);
+}
+
 json::object object_error(json::object object, int code, const std::string& message) {
   object["error"] = json::object{{"code", code}, {"message", message}};
   return object;
 }
 
-json::object plan_object(const Context& context, const json::object& asked, bool upload) {
+json::object plan_object(const Context& context, const json::object& asked, bool upload, const std::optional<std::string>& xet_refresh) {
   hub::Hub& hub = context.services.hub;
   const std::string oid = get_string(asked, "oid");
   const int64_t size = get_int(asked, "size");
@@ -56,6 +68,10 @@ json::object plan_object(const Context& context, const json::object& asked, bool
   if (stored) {
     if (hub.blob_size(oid) != static_cast<uint64_t>(size)) return object_error(std::move(out), 422, "The stored object of this oid has another size");
     return out;  // without "actions": the client has nothing to do
+  }
+  if (xet_refresh) {
+    out["actions"] = json::object{{"upload", json::object{{"href", *xet_refresh}, {"header", json::object{}}}}};
+    return out;
   }
   out["actions"] = json::object{{"upload", link(context, "PUT", oid, static_cast<uint64_t>(size))}, {"verify", verify_link(context, oid)}};
   return out;
@@ -106,9 +122,10 @@ http::Response lfs_batch(Context& context) {
   const json::array* objects = find_array(body, "objects");
   if (!objects) throw Error(Code::unprocessable, "objects is missing.");
   if (objects->size() > kObjectsLimit) throw Error(Code::too_large, "At most 10000 objects can be asked about at once.");
+  const auto xet_refresh = upload ? find_xet_refresh(context, body) : std::nullopt;
   json::array out;
-  for (const json::value& one : *objects) out.push_back(plan_object(context, get_object(one, "objects[]"), upload));
-  return lfs_answer(json::object{{"transfer", "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
+  for (const json::value& one : *objects) out.push_back(plan_object(context, get_object(one, "objects[]"), upload, xet_refresh));
+  return lfs_answer(json::object{{"transfer", xet_refresh ? "xet" : "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
 }
 
 http::Response lfs_upload(Context& context) {
