@@ -7,7 +7,7 @@ namespace lyceum::kernels {
 namespace {
 
 constexpr size_t kColumns = 64;               // columns of a task come in these; gemm_tile unpacks two at once
-constexpr size_t kRows = 144;                 // rows of a task: what gemm_tile passes over one unpacked block
+constexpr size_t kRows = 192;                 // rows of a task: what gemm_tile passes over one unpacked block
 constexpr size_t kSmallWork = 1 << 16;        // multiply-adds below which threads do not pay
 constexpr size_t kTaskWork = 1 << 18;         // multiply-adds of a task where there is a choice
 

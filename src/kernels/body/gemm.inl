@@ -10,7 +10,7 @@
 static constexpr size_t kPanel = 16;
 static constexpr size_t kWidth = 128;   // columns unpacked at once: eight panels
 static constexpr size_t kDepth = 256;   // a panel of 256 x 16 floats is 16 KiB: half of a 32 KiB L1 cache
-static constexpr size_t kHeight = 144;  // rows whose sums are kept; also the stride, in floats, of a copied transposed A
+static constexpr size_t kHeight = 192;  // rows whose sums are kept; also the stride, in floats, of a copied transposed A
 static constexpr size_t kAhead = 6;     // rows of B to prefetch ahead while unpacking
 
 struct GemmSpace {
@@ -57,26 +57,50 @@ template <tensor::DType D>
   }
 }
 
-// 16 stored rows from `first`, columns [k0, k0 + depth) -> panel[k][16]. count < 16 rows leave zeros.
+// Eight stored rows -> half a panel, 16 columns a step so that a cache line is used up at once: rows are often a power of two
+// apart and fall into one set.
 template <tensor::DType D>
-static inline void pack_transposed(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
+static inline void pack_eight(const std::byte* first, size_t stride, size_t depth, float* panel) {
   constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
-  size_t k = 0;
-  for (; k + 8 <= depth; k += 8) {
-#pragma GCC unroll 2
-    for (size_t half = 0; half < 2; ++half) {
-      __m256 block[8];
+  for (size_t k = 0; k + 8 <= depth; k += 8, first += 8 * kBytes, panel += 8 * kPanel) {
+    __m256 block[8];
+    if (k % 16 == 0) {
 #pragma GCC unroll 8
-      for (size_t i = 0; i < 8; ++i) {
-        const size_t row = half * 8 + i;
-        block[i] = row < count ? load8<D>(first + row * stride + k * kBytes) : _mm256_setzero_ps();
-      }
-      transpose8(block);
+      for (size_t i = 0; i < 8; ++i) _mm_prefetch(reinterpret_cast<const char*>(first + i * stride + 192), _MM_HINT_T0);
+    }
 #pragma GCC unroll 8
-      for (size_t i = 0; i < 8; ++i) _mm256_store_ps(panel + (k + i) * kPanel + half * 8, block[i]);
+    for (size_t i = 0; i < 8; ++i) block[i] = load8<D>(first + i * stride);
+    transpose8(block);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < 8; ++i) _mm256_store_ps(panel + i * kPanel, block[i]);
+  }
+}
+
+// The same for fewer than eight rows; the others are zeros.
+template <tensor::DType D>
+static void pack_some(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
+  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  for (size_t k = 0; k + 8 <= depth; k += 8, first += 8 * kBytes, panel += 8 * kPanel) {
+    __m256 block[8];
+    for (size_t i = 0; i < 8; ++i) block[i] = i < count ? load8<D>(first + i * stride) : _mm256_setzero_ps();
+    transpose8(block);
+    for (size_t i = 0; i < 8; ++i) _mm256_store_ps(panel + i * kPanel, block[i]);
+  }
+}
+
+// 16 stored rows from `first`, `depth` columns -> panel[k][16]. Rows beyond count become zeros.
+template <tensor::DType D>
+static void pack_transposed(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
+  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  for (size_t half = 0; half < kPanel; half += 8) {
+    if (count >= half + 8) {
+      pack_eight<D>(first + half * stride, stride, depth, panel + half);
+    } else {
+      pack_some<D>(first + half * stride, stride, count > half ? count - half : 0, depth, panel + half);
     }
   }
-  if (k < depth) pack_tail<D>(first + k * kBytes, stride, count, depth - k, panel + k * kPanel);
+  const size_t whole = depth / 8 * 8;
+  if (whole < depth) pack_tail<D>(first + whole * kBytes, stride, count, depth - whole, panel + whole * kPanel);
 }
 
 static inline void pack_transposed_blocks(tensor::DType dtype, const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
@@ -202,6 +226,17 @@ static void run_tile(const Tile& tile) {
 #pragma GCC unroll 4
       for (int p = 0; p < V; ++p) acc[m][p] = fma(left, right[p], acc[m][p]);
     }
+  }
+  if (tile.last && tile.bias == nullptr && tile.width >= V * kPanel) {
+    const v16 factor = set1(tile.job->scale);
+    const bool add = tile.job->add;
+#pragma GCC unroll 6
+    for (int m = 0; m < M; ++m) {
+      float* c = tile.c + static_cast<size_t>(m) * tile.job->c_row;
+#pragma GCC unroll 4
+      for (int p = 0; p < V; ++p, c += kPanel) store(c, add ? acc[m][p] * factor + load(c) : acc[m][p] * factor);
+    }
+    return;
   }
 #pragma GCC unroll 6
   for (int m = 0; m < M; ++m) {
