@@ -53,7 +53,8 @@ http::Response head_xorb(Context& context) {
   if (const auto staged = Staging(hub).find(hash)) {
     for (const xet::Chunk& chunk : staged->chunks()) lengths.push_back(chunk.length);
   } else if (const std::string text = xet::to_text(hash); is_placed(hub, text)) {
-    for (const auto& chunk : *hub.find_xorb(text)) lengths.push_back(chunk.length);
+    const auto placed = hub.find_xorb(text);
+    for (const auto& chunk : *placed) lengths.push_back(chunk.length);
   } else {
     throw Error(Code::not_found, "There is no xorb " + text + ".");
   }
