@@ -1,6 +1,8 @@
 // tokenize_tool: drives the text room for the comparison scripts in tests/text. Reads JSON lines on standard input, writes one JSON line
 // for each.
 //   tokenize_tool encode <tokenizer.json|tokenizer.bin>: {"hex": "…", "special": bool} -> {"ids": […], "text": …, "streamed": …}
+//   tokenize_tool render: {"template": "…", "messages": […], "tools": […], "add_generation_prompt": bool, "extra": {…}, "now_ms": N}
+//     -> {"text": …} or {"error": code, "message": …}
 //   tokenize_tool train <vocab size> <special,special,…>: the paths of documents, one a line -> the tokenizer.json
 #include <algorithm>
 #include <cstdio>
@@ -11,6 +13,7 @@
 #include "base/files.h"
 #include "base/json.h"
 #include "text/bpe_trainer.h"
+#include "text/chat_template.h"
 #include "text/tokenizer.h"
 
 namespace {
@@ -38,6 +41,27 @@ void run_encode(const std::string& path) {
   }
 }
 
+json::object render_line(const json::object& request) {
+  text::ChatInputs inputs;
+  if (const json::array* messages = find_array(request, "messages")) inputs.messages = *messages;
+  if (const json::array* tools = find_array(request, "tools")) inputs.tools = *tools;
+  if (const json::object* extra = find_object(request, "extra")) inputs.extra = *extra;
+  inputs.add_generation_prompt = find_bool(request, "add_generation_prompt").value_or(false);
+  inputs.now_ms = find_int(request, "now_ms").value_or(0);
+  try {
+    return {{"text", text::ChatTemplate(get_string(request, "template")).render(inputs)}};
+  } catch (const Error& error) {
+    return {{"error", name(error.code())}, {"message", error.what()}};
+  }
+}
+
+void run_render() {
+  for (std::string line; std::getline(std::cin, line);) {
+    const json::value request = parse_json(line, "request");
+    std::cout << json::serialize(render_line(get_object(request, "request"))) << '\n';
+  }
+}
+
 void run_train(const std::string& vocab_size, const std::string& specials) {
   text::BpeTrainerOptions options;
   options.vocab_size = std::stoul(vocab_size);
@@ -58,10 +82,12 @@ int main(int count, char** arguments) {
     const std::string command = count > 1 ? arguments[1] : "";
     if (command == "encode" && count == 3) {
       run_encode(arguments[2]);
+    } else if (command == "render" && count == 2) {
+      run_render();
     } else if (command == "train" && count == 4) {
       run_train(arguments[2], arguments[3]);
     } else {
-      std::fprintf(stderr, "usage: tokenize_tool encode FILE | train VOCAB_SIZE SPECIALS\n");
+      std::fprintf(stderr, "usage: tokenize_tool encode FILE | render | train VOCAB_SIZE SPECIALS\n");
       return 2;
     }
     return 0;
