@@ -13,7 +13,7 @@ struct Args {
   uint16_t port = 0;
   unsigned threads = 0;
   uint64_t kv_mib = 1024;
-  bool stop_at_end_of_input = false;
+  bool lifeline = false;
 };
 
 int run_engine(const Args& args) {
@@ -34,7 +34,7 @@ int run_engine(const Args& args) {
   options.http.port = args.port;
   options.engine.threads = args.threads;
   options.engine.kv_bytes_max = args.kv_mib << 20;
-  options.stop_at_end_of_input = args.stop_at_end_of_input;
+  options.stop_at_end_of_input = args.lifeline;
   api::run_engine_server(options);
   return 0;
 }
@@ -51,7 +51,7 @@ void configure_engine(CLI::App& app, const cli::Globals&, cli::Run& run) {
   app.add_option("--port", args->port, "port to listen on, when no socket is given");
   app.add_option("--threads", args->threads, "0 = one per core");
   app.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB")->capture_default_str();
-  app.add_flag("--stop-at-end-of-input", args->stop_at_end_of_input, "end when standard input closes");
+  app.add_flag("--lifeline", args->lifeline, "end when standard input closes: the hub that started this process has gone");
   app.callback([args, &run] { run = [args] { return run_engine(*args); }; });
 }
 

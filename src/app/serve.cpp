@@ -3,9 +3,10 @@
 
 #include <iostream>
 
-#include "api/engine_manager.h"
+#include "api/openai/engine_manager.h"
 #include "api/route.h"
 #include "api/services.h"
+#include "api/xet/xet.h"
 #include "app/commands.h"
 #include "app/starter.h"
 #include "base/files.h"
@@ -60,10 +61,12 @@ int serve(const Args& args) {
   if (!settings.text("starter").empty()) import_starter(*hub, administrator(*hub, settings), settings.text("starter"));
 
   api::EngineManagerOptions engine_options;
-  engine_options.threads = static_cast<unsigned>(settings.number("engine-threads"));
-  engine_options.engines_max = static_cast<size_t>(settings.number("engines-max"));
-  api::EngineManager engines(*hub, engine_options);
-  api::Services services{*hub, engines, clock, fs::absolute(settings.text("web")), LYCEUM_VERSION, settings.yes("anonymous-inference")};
+  engine_options.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads"))};
+  engine_options.engines_max = static_cast<unsigned>(settings.number("engines-max"));
+  api::EngineManager engines(engine_options);
+  api::XetIndexer indexer(*hub);
+  api::Services services{*hub,     engines, clock, fs::absolute(settings.text("web")), LYCEUM_VERSION, settings.yes("anonymous-inference"),
+                         &indexer};
 
   http::ServerOptions options;
   options.address = settings.text("address");
