@@ -1,0 +1,48 @@
+// engine_handlers.h: the handlers of the engine process. Each throws RequestError or Error; make_engine_router() gives them OpenAI's shape.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/openai/generation_params.h"
+#include "base/json.h"
+#include "engine/engine.h"
+#include "http/message.h"
+
+namespace lyceum::api {
+
+struct EngineContext {
+  engine::Engine& engine;
+  std::string name;
+  json::object generation_defaults;
+  int64_t created = 0;  // seconds since 1970
+};
+
+http::Response answer_chat(const EngineContext& context, http::Request& request);
+http::Response answer_completion(const EngineContext& context, http::Request& request);
+http::Response answer_embeddings(const EngineContext& context, http::Request& request);
+http::Response answer_score(const EngineContext& context, http::Request& request);
+
+json::object read_request(http::Request& request);
+// The adapter a request is for: the hub's header, or a `model` that is the name of one; empty = the base. A `model` that is neither
+// this model nor an adapter of it is Error(not_found, "model_not_found").
+std::string adapter_of(const EngineContext& context, const http::Request& request, const Fields& fields);
+std::string model_label(const EngineContext& context, const Fields& fields);
+// Ids of a JSON array, checked against the vocabulary; nullopt if the array holds anything but integers.
+std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, const engine::Engine& engine, const char* param);
+// RequestError(context_length_exceeded) unless at least one token fits after the prompt.
+void check_context(const engine::Engine& engine, size_t prompt_tokens, size_t answer_tokens, const char* param);
+
+// --- answering a generation -----------------------------------------------------------------------------------------------
+struct GenerationJob {
+  Endpoint endpoint = Endpoint::chat;
+  std::string model;                                  // as the client named it
+  GenerationParams params;
+  std::vector<engine::GenerateRequest> requests;      // one for each choice
+  std::vector<std::string> prefixes;                  // `echo`: text before each choice; may be empty
+  size_t prompts = 1;                                 // choices / n
+};
+engine::GenerateRequest make_request(const GenerationParams& params, std::vector<int32_t> prompt, const std::string& adapter, uint32_t choice);
+http::Response answer_generation(engine::Engine& engine, const http::Request& request, GenerationJob job);
+
+}  // namespace lyceum::api

@@ -1,0 +1,206 @@
+#include "api/openai/engine_manager.h"
+
+#include <fmt/format.h>
+
+#include <map>
+
+#include "api/openai/engine_process.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "http/client.h"
+
+namespace lyceum::api {
+namespace {
+
+constexpr double kRetryAfterFailure = 3;  // seconds for which a failed load is answered from memory
+constexpr auto kHealthPause = std::chrono::milliseconds(30);
+
+bool answers(const EngineManager::Process& process) {
+  try {
+    return http::Client(process.address(), 10).send({.target = "/health"}).status == 200;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// {"error": {"message"}} of an engine, as the Error it was there.
+[[noreturn]] void rethrow_engine_error(const http::ClientResponse& response) {
+  std::string message = response.body;
+  try {
+    message = get_string(get_object(parse_json(response.body, "the engine's answer").at("error"), "error"), "message");
+  } catch (const std::exception&) {
+    log::warn("an engine answered {} without saying why", response.status);
+  }
+  for (const Code code : {Code::invalid_argument, Code::not_found, Code::unprocessable, Code::unsupported}) {
+    if (http_status(code) == response.status) throw Error(code, message);
+  }
+  throw Error(Code::unavailable, message);
+}
+
+}  // namespace
+
+struct EngineManager::State : EngineLock {
+  using Phase = Process::Phase;
+
+  explicit State(EngineManagerOptions given) : options(std::move(given)) {}
+
+  std::shared_ptr<Process> find_or_start(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started);
+  void make_room(std::unique_lock<std::mutex>& held);
+  void retire(const std::string& key);
+  // Destroying a process waits for it to end: done without the lock.
+  void bury(std::unique_lock<std::mutex>& held) {
+    std::vector<std::shared_ptr<Process>> ending;
+    ending.swap(retired);
+    held.unlock();
+    ending.clear();
+    held.lock();
+  }
+
+  EngineManagerOptions options;
+  TempFolder sockets;  // short paths: a Unix socket's name has room for 107 characters
+  uint64_t counter = 0;
+  std::map<std::string, std::shared_ptr<Process>> processes;
+  std::vector<std::shared_ptr<Process>> retired;
+};
+
+// Lock held. The process leaves the table; it ends when its last lease does.
+void EngineManager::State::retire(const std::string& key) {
+  const auto found = processes.find(key);
+  if (found == processes.end()) return;
+  Process& process = *found->second;
+  process.stop_when_free = true;
+  if (process.leases == 0) process.ask_to_end();
+  retired.push_back(std::move(found->second));
+  processes.erase(found);
+}
+
+void EngineManager::State::make_room(std::unique_lock<std::mutex>& held) {
+  while (processes.size() >= options.engines_max) {
+    const Process* victim = nullptr;
+    for (const auto& [key, process] : processes) {
+      if (process->leases > 0 || process->phase == Phase::starting) continue;
+      const auto rank = [](const Process& one) { return std::pair(one.phase != Phase::dead && one.pinned, one.last_used); };
+      if (victim == nullptr || rank(*process) < rank(*victim)) victim = process.get();
+    }
+    if (victim == nullptr) {
+      throw Error(Code::unavailable, fmt::format("All {} engine places are in use; try again later, or start the hub with a larger --engines-max", options.engines_max));
+    }
+    log::info("engine {} makes room", victim->label);
+    retire(std::string(victim->key));
+    bury(held);
+  }
+}
+
+std::shared_ptr<EngineManager::Process> EngineManager::State::find_or_start(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started) {
+  const auto found = processes.find(request.key);
+  if (found != processes.end()) {
+    const auto process = found->second;
+    process->pinned = process->pinned || request.pinned;
+    if (process->phase != Phase::dead) return process;
+    if (!process->was_ready && monotonic_seconds() - process->died_at < kRetryAfterFailure) return process;
+    if (process->was_ready) log::warn("engine {} died ({}); starting it again", process->label, process->end);
+    retire(request.key);
+  }
+  make_room(held);
+  if (const auto again = processes.find(request.key); again != processes.end()) return again->second;
+  const auto process = std::make_shared<Process>(*this, options, request, sockets.path() / fmt::format("{}.sock", ++counter));
+  processes[request.key] = process;
+  started = true;
+  return process;
+}
+
+EngineManager::EngineManager(EngineManagerOptions options) : state_(std::make_shared<State>(std::move(options))) {}
+
+EngineManager::~EngineManager() {
+  std::unique_lock held(state_->mutex);
+  while (!state_->processes.empty()) state_->retire(std::string(state_->processes.begin()->first));
+  for (const auto& process : state_->retired) process->ask_to_end();
+  state_->bury(held);
+}
+
+EngineManager::Lease EngineManager::ensure(const EngineRequest& request) {
+  State& state = *state_;
+  std::unique_lock held(state.mutex);
+  bool started = false;
+  const auto process = state.find_or_start(request, held, started);
+  ++process->leases;
+  Lease lease;
+  lease.process_ = process;
+  lease.release_ = std::shared_ptr<void>(nullptr, [state = state_, process](void*) {
+    const std::lock_guard lock(state->mutex);
+    process->last_used = monotonic_seconds();
+    if (--process->leases == 0 && process->stop_when_free) process->ask_to_end();
+  });
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(state.options.start_timeout_s);
+  while (process->phase == Process::Phase::starting && std::chrono::steady_clock::now() < deadline) {
+    if (!started) {
+      state.changed.wait_until(held, deadline);
+      continue;
+    }
+    held.unlock();
+    const bool ready = answers(*process);
+    held.lock();
+    if (ready && process->phase == Process::Phase::starting) {
+      process->phase = Process::Phase::ready;
+      process->was_ready = true;
+      state.changed.notify_all();
+    } else {
+      state.changed.wait_for(held, kHealthPause, [&] { return process->phase != Process::Phase::starting; });
+    }
+  }
+  if (process->phase == Process::Phase::ready) return lease;
+  const bool slow = process->phase == Process::Phase::starting;
+  const std::string why = slow ? fmt::format("it did not answer within {} s", state.options.start_timeout_s) : process->last_words();
+  if (slow) state.retire(request.key);
+  held.unlock();
+  throw Error(Code::unavailable, fmt::format("The model {} cannot be loaded: {}", request.label, why), "model_not_loaded");
+}
+
+void EngineManager::load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder) {
+  Process& process = *lease.process_;
+  const std::lock_guard lock(process.adapters_mutex);
+  if (process.adapters.contains(name)) return;
+  http::Client client(process.address(), 600);
+  const auto response = client.send({.method = "POST", .target = "/internal/adapters", .body = json::serialize(json::object{{"name", name}, {"path", folder.string()}})});
+  if (response.status != 200) rethrow_engine_error(response);
+  const std::string repository = name.substr(0, name.find('@') + 1);
+  std::erase_if(process.adapters, [&](const std::string& other) {
+    if (!other.starts_with(repository)) return false;
+    client.send({.method = "DELETE", .target = "/internal/adapters/" + http::percent_encode(other)});
+    return true;
+  });
+  process.adapters.insert(name);
+}
+
+std::string EngineManager::Lease::address() const { return process_->address(); }
+
+std::string EngineManager::why_it_failed(const Lease& lease) const {
+  std::unique_lock held(state_->mutex);
+  // The broken connection is seen before the end of the process is.
+  state_->changed.wait_for(held, std::chrono::milliseconds(500), [&] { return lease.process_->phase == Process::Phase::dead; });
+  if (lease.process_->phase != Process::Phase::dead) return {};
+  return fmt::format("The engine of {} ended: {}", lease.process_->label, lease.process_->last_words());
+}
+
+void EngineManager::stop(const std::string& key) {
+  std::unique_lock held(state_->mutex);
+  state_->retire(key);
+}
+
+std::vector<EngineManager::Status> EngineManager::list() const {
+  std::vector<Status> out;
+  const std::lock_guard lock(state_->mutex);
+  for (const auto& [key, process] : state_->processes) {
+    if (process->phase == Process::Phase::dead) continue;
+    Status status{key, process->label, process->phase == Process::Phase::ready ? "ready" : "starting", process->pid, process->leases, process->pinned, {}};
+    if (process->adapters_mutex.try_lock()) {
+      status.adapters.assign(process->adapters.begin(), process->adapters.end());
+      process->adapters_mutex.unlock();
+    }
+    out.push_back(std::move(status));
+  }
+  return out;
+}
+
+}  // namespace lyceum::api

@@ -1,0 +1,79 @@
+// engine_manager.h: the engine processes of this hub: starts one for a model when it is first asked for, keeps it, starts it again
+// after a crash, and stops the least recently used one when a place is needed. A model that cannot be loaded, or an engine that is
+// killed for memory, is an Error for those who asked; the hub goes on.
+//
+// An engine is `<program> engine --socket <path> --model <folder> --name <label> --lifeline <extra arguments>`. Its standard input is a
+// pipe that only we hold: when we die, however that happens, it reads the end and leaves (PR_SET_PDEATHSIG would follow the thread that
+// forked, not the process). Its standard error is passed on to ours, and its last lines explain a failure.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+namespace lyceum::api {
+
+struct EngineManagerOptions {
+  std::string program = "/proc/self/exe";
+  std::vector<std::string> extra_arguments;  // "--threads", "2"
+  unsigned engines_max = 4;
+  unsigned start_timeout_s = 600;
+};
+
+struct EngineRequest {
+  std::string key;                 // one engine for each: the model at a commit
+  std::filesystem::path model;     // folder or file
+  std::string label;               // for people: "owner/name@revision"
+  bool pinned = false;             // deployed: goes last when room is needed
+};
+
+class EngineManager {
+ public:
+  explicit EngineManager(EngineManagerOptions options);
+  ~EngineManager();                // ends every engine
+
+  struct Process;
+  // Holds an engine in memory. Movable; any thread.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(Lease&&) noexcept = default;
+    Lease& operator=(Lease&&) noexcept = default;
+    std::string address() const;   // for http::Client
+
+   private:
+    friend class EngineManager;
+    std::shared_ptr<void> release_;
+    std::shared_ptr<Process> process_;
+  };
+
+  // Waits until the engine answers. Error(unavailable) with its last lines if it does not come up, or if every place is busy.
+  Lease ensure(const EngineRequest& request);
+  // Loads a PEFT adapter into a running engine once. name is "repository@commit": another commit of the same repository is dropped. Passes
+  // on the engine's own Error (unprocessable: matches no layer …).
+  void load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder);
+  // What to tell a client whose engine broke off: the last lines if it has died.
+  std::string why_it_failed(const Lease& lease) const;
+  void stop(const std::string& key);   // when its last lease ends; no engine of that key: nothing
+
+  struct Status {
+    std::string key, label, state;     // "starting", "ready"
+    int pid = 0;
+    unsigned leases = 0;
+    bool pinned = false;
+    std::vector<std::string> adapters;
+  };
+  std::vector<Status> list() const;
+
+  // Guards reading and rewriting the list of deployments (deployments.h).
+  std::mutex& deployments_mutex() { return deployments_mutex_; }
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+  std::mutex deployments_mutex_;
+};
+
+}  // namespace lyceum::api

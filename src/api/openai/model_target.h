@@ -1,0 +1,49 @@
+// model_target.h: from the `model` of a request to repositories at fixed commits, with the caller's right to read them checked.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "api/openai/engine_manager.h"
+#include "api/openai/materialise.h"
+#include "api/route.h"
+
+namespace lyceum::api {
+
+struct ModelName {
+  hub::RepoId id;
+  std::string revision = "main";
+  std::string variant;                // of several GGUF files: "owner/name:Q4_K_M"
+};
+std::optional<ModelName> find_model_name(const std::string& text);  // "owner/name[@revision][:variant]"
+
+struct PinnedRepo {
+  hub::Repo repo;
+  std::string commit;
+  ModelFiles files;
+};
+struct ModelTarget {
+  PinnedRepo base;
+  std::string variant;
+  std::optional<PinnedRepo> adapter;
+  bool deployed = false;
+};
+
+// name: "owner/name[@revision][:variant]" of a model or of an adapter (whose adapter_config.json names the base), or the last part of a
+// deployed name. Error(not_found, "model_not_found") if there is no such model for this caller, Error(unprocessable) if it cannot be run,
+// Error(unauthorized) if callers must sign in.
+ModelTarget find_target(Context& context, const std::string& name);
+// The adapter alone, whatever base it names. Error(unprocessable) if it is none.
+PinnedRepo find_adapter(Context& context, const std::string& name);
+
+// An engine in memory and the name its adapter has there.
+struct RunningModel {
+  EngineManager::Lease lease;
+  std::string adapter;
+};
+RunningModel start_model(Context& context, const ModelTarget& target);
+std::string engine_key(const ModelTarget& target);
+// Into a running engine; returns its name there.
+std::string load_adapter(Context& context, const EngineManager::Lease& lease, const PinnedRepo& adapter);
+
+}  // namespace lyceum::api
