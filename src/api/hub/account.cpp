@@ -102,6 +102,11 @@ http::Response describe_organisation(Context& context) {
   return json_answer(out);
 }
 
+http::Response list_members(Context& context) {
+  if (!context.services.hub.is_organisation(context.request.param("organisation"))) throw Error(Code::not_found, "There is no organisation of this name.");
+  throw Error(Code::unsupported, "This hub does not list the members of an organisation yet.");
+}
+
 http::Response answer_empty_list(Context&) { return json_answer(json::array{}); }
 
 http::Response list_own_repos(Context& context) {

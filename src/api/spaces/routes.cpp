@@ -3,6 +3,7 @@
 
 #include "api/answer.h"
 #include "api/groups.h"
+#include "api/services.h"
 
 namespace lyceum::api {
 namespace {
