@@ -11,7 +11,7 @@ namespace lyceum::hub {
 namespace {
 
 constexpr std::array<std::string_view, 33> kReservedNames = {
-    "about",  "admin",    "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "docs",    "engine",
+    "about",  "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "docs",    "engine",
     "health", "join",     "login", "logout", "metrics", "models", "new",      "oauth",       "organizations", "pricing", "report",
     "search", "settings", "spaces", "static", "tasks",  "tokens", "users",    "v1",          "web",      "well-known", "xet"};
 
