@@ -20,71 +20,66 @@ struct GemmSpace {
 };
 static thread_local GemmSpace gemm_space;
 
-// rows[0..8) of 8 floats -> columns.
-static inline void transpose8(__m256 rows[8]) {
-  __m256 t[8], u[8];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    t[2 * i] = _mm256_unpacklo_ps(rows[2 * i], rows[2 * i + 1]);
-    t[2 * i + 1] = _mm256_unpackhi_ps(rows[2 * i], rows[2 * i + 1]);
-  }
-#pragma GCC unroll 2
-  for (int i = 0; i < 2; ++i) {
-    u[4 * i] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0x44);
-    u[4 * i + 1] = _mm256_shuffle_ps(t[4 * i], t[4 * i + 2], 0xee);
-    u[4 * i + 2] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0x44);
-    u[4 * i + 3] = _mm256_shuffle_ps(t[4 * i + 1], t[4 * i + 3], 0xee);
-  }
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; ++i) {
-    rows[i] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x20);
-    rows[i + 4] = _mm256_permute2f128_ps(u[i], u[i + 4], 0x31);
-  }
-}
-
-// The last depth < 8 columns, a value at a time.
+// Four values at low in the low half, four at high in the high half.
 template <tensor::DType D>
-[[gnu::noinline]] static void pack_tail(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
-  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
-  for (size_t row = 0; row < kPanel; ++row) {
-    alignas(32) float values[8] = {};
-    if (row < count) {
-      std::byte bytes[32] = {};
-      std::memcpy(bytes, first + row * stride, depth * kBytes);
-      _mm256_store_ps(values, load8<D>(bytes));
-    }
-    for (size_t k = 0; k < depth; ++k) panel[k * kPanel + row] = values[k];
+static inline __m256 load_pair(const std::byte* low, const std::byte* high) {
+  if constexpr (D == tensor::DType::f32) {
+    const __m256 half = _mm256_castps128_ps256(_mm_loadu_ps(reinterpret_cast<const float*>(low)));
+    return _mm256_insertf128_ps(half, _mm_loadu_ps(reinterpret_cast<const float*>(high)), 1);
+  } else {
+    const __m128i both = _mm_unpacklo_epi64(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(low)), _mm_loadl_epi64(reinterpret_cast<const __m128i*>(high)));
+    if constexpr (D == tensor::DType::f16) return _mm256_cvtph_ps(both);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(both), 16));
   }
 }
 
-// Eight stored rows -> half a panel, 16 columns a step so that a cache line is used up at once: rows are often a power of two
-// apart and fall into one set.
+// Four columns of eight stored rows: columns[k] = rows 0..7 at k. Rows i and i + 4 share a register from the start, so the
+// transposition never crosses its halves.
+template <tensor::DType D>
+static inline void load_columns(const std::byte* first, size_t stride, __m256 columns[4]) {
+  __m256 pair[4];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) pair[i] = load_pair<D>(first + i * stride, first + (i + 4) * stride);
+  const __m256 a = _mm256_unpacklo_ps(pair[0], pair[1]), b = _mm256_unpackhi_ps(pair[0], pair[1]);
+  const __m256 c = _mm256_unpacklo_ps(pair[2], pair[3]), d = _mm256_unpackhi_ps(pair[2], pair[3]);
+  columns[0] = _mm256_shuffle_ps(a, c, 0x44);
+  columns[1] = _mm256_shuffle_ps(a, c, 0xee);
+  columns[2] = _mm256_shuffle_ps(b, d, 0x44);
+  columns[3] = _mm256_shuffle_ps(b, d, 0xee);
+}
+
+// Eight rows of which only `count` exist, or a depth that is not whole: row by row. The others become zeros.
+template <tensor::DType D>
+[[gnu::noinline]] static void pack_edge(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
+  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  for (size_t row = 0; row < 8; ++row) {
+    for (size_t k = 0; k < depth; k += 8) {
+      const size_t left = depth - k < 8 ? depth - k : 8;
+      alignas(32) float values[8] = {};
+      if (row < count) {
+        std::byte bytes[32] = {};
+        std::memcpy(bytes, first + row * stride + k * kBytes, left * kBytes);
+        _mm256_store_ps(values, load8<D>(bytes));
+      }
+      for (size_t i = 0; i < left; ++i) panel[(k + i) * kPanel + row] = values[i];
+    }
+  }
+}
+
+// Eight stored rows -> half a panel. The next cache lines are asked for early: rows are often a power of two apart, fall into one
+// set, and must be used up at once.
 template <tensor::DType D>
 static inline void pack_eight(const std::byte* first, size_t stride, size_t depth, float* panel) {
   constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
-  for (size_t k = 0; k + 8 <= depth; k += 8, first += 8 * kBytes, panel += 8 * kPanel) {
-    __m256 block[8];
+  for (size_t k = 0; k + 4 <= depth; k += 4, first += 4 * kBytes, panel += 4 * kPanel) {
+    __m256 columns[4];
     if (k % 16 == 0) {
 #pragma GCC unroll 8
       for (size_t i = 0; i < 8; ++i) _mm_prefetch(reinterpret_cast<const char*>(first + i * stride + 192), _MM_HINT_T0);
     }
-#pragma GCC unroll 8
-    for (size_t i = 0; i < 8; ++i) block[i] = load8<D>(first + i * stride);
-    transpose8(block);
-#pragma GCC unroll 8
-    for (size_t i = 0; i < 8; ++i) _mm256_store_ps(panel + i * kPanel, block[i]);
-  }
-}
-
-// The same for fewer than eight rows; the others are zeros.
-template <tensor::DType D>
-static void pack_some(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
-  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
-  for (size_t k = 0; k + 8 <= depth; k += 8, first += 8 * kBytes, panel += 8 * kPanel) {
-    __m256 block[8];
-    for (size_t i = 0; i < 8; ++i) block[i] = i < count ? load8<D>(first + i * stride) : _mm256_setzero_ps();
-    transpose8(block);
-    for (size_t i = 0; i < 8; ++i) _mm256_store_ps(panel + i * kPanel, block[i]);
+    load_columns<D>(first, stride, columns);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; ++i) _mm256_store_ps(panel + i * kPanel, columns[i]);
   }
 }
 
@@ -92,15 +87,16 @@ static void pack_some(const std::byte* first, size_t stride, size_t count, size_
 template <tensor::DType D>
 static void pack_transposed(const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
   constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  const size_t whole = depth / 4 * 4;
   for (size_t half = 0; half < kPanel; half += 8) {
+    const std::byte* rows = first + half * stride;
     if (count >= half + 8) {
-      pack_eight<D>(first + half * stride, stride, depth, panel + half);
+      pack_eight<D>(rows, stride, whole, panel + half);
+      if (whole < depth) pack_edge<D>(rows + whole * kBytes, stride, 8, depth - whole, panel + whole * kPanel + half);
     } else {
-      pack_some<D>(first + half * stride, stride, count > half ? count - half : 0, depth, panel + half);
+      pack_edge<D>(rows, stride, count > half ? count - half : 0, depth, panel + half);
     }
   }
-  const size_t whole = depth / 8 * 8;
-  if (whole < depth) pack_tail<D>(first + whole * kBytes, stride, count, depth - whole, panel + whole * kPanel);
 }
 
 static inline void pack_transposed_blocks(tensor::DType dtype, const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
@@ -324,7 +320,77 @@ static void gemm_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_
   } while (k < job.k);
 }
 
+// ---- one row of A: the weights are read once and go through registers only
+
+static constexpr int kRowGroups = 2;             // groups of eight outputs at once: more were slower, they crowd the cache sets
+static constexpr size_t kPrefetchBytes = 256;    // ahead in each row, into L2
+
+// G groups of eight outputs; the groups' chains run beside each other.
+template <tensor::DType D, int G>
+static inline void row_groups(const GemmJob& job, size_t n) {
+  constexpr size_t kBytes = D == tensor::DType::f32 ? 4 : 2;
+  constexpr size_t kLine = 64 / kBytes;
+  const std::byte* rows = job.b + n * job.b_stride;
+  const size_t stride = job.b_stride, whole = job.k / 4 * 4;
+  __m256 sums[G];
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) sums[g] = _mm256_setzero_ps();
+  // A group takes a whole cache line of its eight rows before the next group's turn: rows are often a power of two apart, and
+  // more than eight lines at once would push each other out of one cache set.
+  for (size_t line = 0; line < whole; line += kLine) {
+    const size_t end = whole - line < kLine ? whole : line + kLine;
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g) {
+      const std::byte* first = rows + static_cast<size_t>(g) * 8 * stride + line * kBytes;
+#pragma GCC unroll 8
+      for (size_t i = 0; i < 8; ++i) _mm_prefetch(reinterpret_cast<const char*>(first + i * stride + kPrefetchBytes), _MM_HINT_T1);
+      for (size_t k = line; k < end; k += 4, first += 4 * kBytes) {
+        __m256 columns[4];
+        load_columns<D>(first, stride, columns);
+#pragma GCC unroll 4
+        for (size_t i = 0; i < 4; ++i) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(job.a + k + i), columns[i], sums[g]);
+      }
+    }
+  }
+  for (int g = 0; g < G; ++g) {
+    const size_t at = n + static_cast<size_t>(g) * 8;
+    if (whole < job.k) {
+      alignas(32) float edge[3 * kPanel];
+      pack_edge<D>(job.b + at * stride + whole * kBytes, stride, 8, job.k - whole, edge);
+      for (size_t k = whole; k < job.k; ++k) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(job.a + k), _mm256_load_ps(edge + (k - whole) * kPanel), sums[g]);
+    }
+    __m256 value = _mm256_mul_ps(sums[g], _mm256_set1_ps(job.scale));
+    if (job.bias != nullptr) value = _mm256_add_ps(value, _mm256_loadu_ps(job.bias + at));
+    if (job.add) value = _mm256_add_ps(value, _mm256_loadu_ps(job.c + at));
+    _mm256_storeu_ps(job.c + at, value);
+  }
+}
+
+// Outputs [n0, the returned n) of one row; fewer than eight are left over.
+template <tensor::DType D>
+static size_t multiply_row(const GemmJob& job, size_t n0, size_t n1) {
+  size_t n = n0;
+  for (; n + 8 * kRowGroups <= n1; n += 8 * kRowGroups) row_groups<D, kRowGroups>(job, n);
+  for (; n + 8 <= n1; n += 8) row_groups<D, 1>(job, n);
+  return n;
+}
+
+static size_t multiply_row_any(const GemmJob& job, size_t n0, size_t n1) {
+  switch (job.b_dtype) {
+    case tensor::DType::f32: return multiply_row<tensor::DType::f32>(job, n0, n1);
+    case tensor::DType::f16: return multiply_row<tensor::DType::f16>(job, n0, n1);
+    case tensor::DType::bf16: return multiply_row<tensor::DType::bf16>(job, n0, n1);
+    default: return n0;
+  }
+}
+
 static void gemm_tile(const GemmJob& job, size_t m0, size_t m1, size_t n0, size_t n1) noexcept {
+  if (m1 - m0 == 1 && job.b_transposed && job.a_k == 1) {
+    GemmJob row = job;
+    row.a += m0 * job.a_row;
+    row.c += m0 * job.c_row;
+    n0 = multiply_row_any(row, n0, n1);
+  }
   for (size_t m = m0; m < m1; m += kHeight) {
     const size_t m_end = m1 - m < kHeight ? m1 : m + kHeight;
     for (size_t n = n0; n < n1; n += kWidth) gemm_block(job, m, m_end, n, n1 - n < kWidth ? n1 - n : kWidth);
