@@ -68,7 +68,7 @@ class XetApi : public ::testing::Test {
   };
 
   Person sign_up(const std::string& name) {
-    const hub::User user = hub_->create_user(name, name, name + "@example.org", "a long password", false);
+    const hub::User user = hub_->create_user(name, name, name + "@example.org", "", false);
     const std::string token = hub_->create_token(user, "test", hub::Scope::write);
     return {*hub_->authenticate(token), token};
   }
