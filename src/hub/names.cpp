@@ -10,7 +10,7 @@
 namespace lyceum::hub {
 namespace {
 
-constexpr std::array<std::string_view, 33> kReservedNames = {
+constexpr std::array<std::string_view, 32> kReservedNames = {
     "about",  "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "docs",    "engine",
     "health", "join",     "login", "logout", "metrics", "models", "new",      "oauth",       "organizations", "pricing", "report",
     "search", "settings", "spaces", "static", "tasks",  "tokens", "users",    "v1",          "web",      "well-known", "xet"};
