@@ -17,6 +17,8 @@ void start_libgit2() {
     for (const int level : {GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_GLOBAL, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_PROGRAMDATA}) {
       require(git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, level, ""), "clear the configuration search path");
     }
+    // Folders of a thousand files are common here; libgit2 would not keep a tree over 4 KiB.
+    require(git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, static_cast<size_t>(1) << 20), "set the cache limit");
     require(git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, static_cast<ssize_t>(64) << 20), "set the cache size");
   });
 }

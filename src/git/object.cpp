@@ -26,6 +26,23 @@ Mode parse_mode(std::string_view digits) {
   }
 }
 
+struct RawEntry {
+  std::string_view mode, name, oid;
+  TreeEntry parse() const { return {std::string(name), parse_mode(mode), oid_from_raw(oid.data())}; }
+};
+
+// "<mode> <name>\0<20 bytes>" off the front.
+RawEntry take_entry(std::string_view& bytes) {
+  const size_t space = bytes.substr(0, 7).find(' ');
+  if (space == std::string_view::npos) malformed("tree entry without a mode");
+  const size_t end = bytes.find('\0', space);
+  if (end == std::string_view::npos || end == space + 1) malformed("tree entry without a name");
+  if (bytes.size() - end - 1 < 20) malformed("tree entry cut short");
+  const RawEntry entry{bytes.substr(0, space), bytes.substr(space + 1, end - space - 1), bytes.substr(end + 1, 20)};
+  bytes.remove_prefix(end + 21);
+  return entry;
+}
+
 std::string_view mode_text(Mode mode) {
   switch (mode) {
     case Mode::folder: return "40000";
@@ -127,17 +144,16 @@ std::string_view name(Kind kind) noexcept {
 
 std::vector<TreeEntry> parse_tree(std::string_view bytes) {
   std::vector<TreeEntry> out;
-  while (!bytes.empty()) {
-    const size_t space = bytes.find(' ');
-    if (space == std::string_view::npos || space > 6) malformed("tree entry without a mode");
-    const size_t end = bytes.find('\0', space);
-    if (end == std::string_view::npos || end == space + 1) malformed("tree entry without a name");
-    if (bytes.size() - end - 1 < 20) malformed("tree entry cut short");
-    out.push_back({std::string(bytes.substr(space + 1, end - space - 1)), parse_mode(bytes.substr(0, space)),
-                   oid_from_raw(bytes.data() + end + 1)});
-    bytes.remove_prefix(end + 21);
-  }
+  while (!bytes.empty()) out.push_back(take_entry(bytes).parse());
   return out;
+}
+
+std::optional<TreeEntry> find_in_tree(std::string_view bytes, std::string_view name) {
+  while (!bytes.empty()) {
+    const RawEntry entry = take_entry(bytes);
+    if (entry.name == name) return entry.parse();
+  }
+  return std::nullopt;
 }
 
 std::string format_tree(std::vector<TreeEntry> entries) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,8 @@ struct Tag {  // an annotated tag of a commit
 };
 
 std::vector<TreeEntry> parse_tree(std::string_view bytes);
+// One entry by name, without building the others.
+std::optional<TreeEntry> find_in_tree(std::string_view bytes, std::string_view name);
 // Entries in any order; written in git's order (a folder sorts as if its name ended in '/').
 std::string format_tree(std::vector<TreeEntry> entries);
 

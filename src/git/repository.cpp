@@ -45,6 +45,23 @@ Kind from_git_type(git_object_t type) {
   }
 }
 
+using ObjectHandle = Handle<git_odb_object, git_odb_object_free>;
+
+ObjectHandle open_object(git_odb* odb, const Oid& oid, Kind kind) {
+  const git_oid id = to_git(oid);
+  git_odb_object* raw = nullptr;
+  require(git_odb_read(&raw, odb, &id), "read object " + oid.hex());
+  ObjectHandle object(raw);
+  if (from_git_type(git_odb_object_type(raw)) != kind) {
+    throw Error(Code::internal, "object " + oid.hex() + " is not a " + std::string(name(kind)));
+  }
+  return object;
+}
+
+std::string_view bytes_of(const ObjectHandle& object) {
+  return {static_cast<const char*>(git_odb_object_data(object.get())), git_odb_object_size(object.get())};
+}
+
 void append_pack_header(std::string& pack, Kind kind, size_t size) {
   unsigned char byte = static_cast<unsigned char>((static_cast<unsigned>(kind) << 4) | (size & 15));
   size >>= 4;
@@ -135,14 +152,8 @@ std::optional<ObjectInfo> Repository::find_object(const Oid& oid) const {
 }
 
 std::string Repository::read_object(const Oid& oid, Kind kind) const {
-  const git_oid id = to_git(oid);
-  git_odb_object* raw = nullptr;
-  require(git_odb_read(&raw, state_->odb.get(), &id), "read object " + oid.hex());
-  const Handle<git_odb_object, git_odb_object_free> object(raw);
-  if (from_git_type(git_odb_object_type(raw)) != kind) {
-    throw Error(Code::internal, "object " + oid.hex() + " is not a " + std::string(name(kind)));
-  }
-  return {static_cast<const char*>(git_odb_object_data(raw)), git_odb_object_size(raw)};
+  const ObjectHandle object = open_object(state_->odb.get(), oid, kind);
+  return std::string(bytes_of(object));
 }
 
 std::optional<TreeEntry> Repository::find_path(const Oid& tree, std::string_view path) const {
@@ -152,9 +163,9 @@ std::optional<TreeEntry> Repository::find_path(const Oid& tree, std::string_view
     const size_t slash = path.find('/');
     const std::string_view part = path.substr(0, slash);
     path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
-    std::vector<TreeEntry> entries = read_tree(current.oid);
-    const auto found = std::find_if(entries.begin(), entries.end(), [&](const TreeEntry& entry) { return entry.name == part; });
-    if (found == entries.end()) return std::nullopt;
+    const ObjectHandle object = open_object(state_->odb.get(), current.oid, Kind::tree);
+    auto found = find_in_tree(bytes_of(object), part);
+    if (!found) return std::nullopt;
     current = std::move(*found);
   }
   return current;

@@ -10,6 +10,7 @@ namespace lyceum::hub {
 namespace {
 
 constexpr uint64_t kBinaryInGitMax = 1u << 20;
+constexpr uint64_t kAttributesBytesMax = 1u << 20;
 
 git::Oid commit_oid(std::string_view hex) {
   const auto oid = git::find_oid(hex);
@@ -201,7 +202,8 @@ bool HubImpl::wants_large(const Repo& repo, std::string_view revision, std::stri
   for (size_t slash = 0; slash != std::string_view::npos; slash = path.find('/', slash + 1)) {
     const std::string_view folder = path.substr(0, slash);
     const auto entry = git->find_path(root, joined(folder, ".gitattributes"));
-    if (entry && entry->is_blob()) attributes.add(folder, git->read_object(entry->oid, git::Kind::blob));
+    const auto info = entry && entry->is_blob() ? git->find_object(entry->oid) : std::nullopt;
+    if (info && info->size <= kAttributesBytesMax) attributes.add(folder, git->read_object(entry->oid, git::Kind::blob));
   }
   return decide_large(attributes.filter_of(path), size, as_text(sample));
 }
