@@ -10,7 +10,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <numeric>
 #include <string>
@@ -119,22 +118,14 @@ double probe_memory(ThreadPool& pool) {
   return best;
 }
 
-struct CpuTimes {
-  double steal = 0, total = 0;
+// CPU time over wall time since construction.
+class CoresUsed {
+ public:
+  double get() const { return (process_cpu_seconds() - cpu_) / (monotonic_seconds() - wall_); }
+
+ private:
+  double cpu_ = process_cpu_seconds(), wall_ = monotonic_seconds();
 };
-CpuTimes read_cpu_times() {
-  std::ifstream file("/proc/stat");
-  std::string label;
-  file >> label;
-  CpuTimes out;
-  for (int column = 0; column < 8; ++column) {
-    double value = 0;
-    file >> value;
-    out.total += value;
-    if (column == 7) out.steal = value;
-  }
-  return out;
-}
 
 class Bench {
  public:
@@ -170,7 +161,7 @@ class Bench {
     for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 37 % decoder_.config.vocab);
     const size_t last = ids.size() - 1;
     const ForwardSpan span{ids.size(), 0, ids.size(), nullptr, blocks};
-    const CpuTimes before = read_cpu_times();
+    const CoresUsed cores;
     double best = 1e30;
     for (int round = 0; round < 3; ++round) {
       const double started = monotonic_seconds();
@@ -179,8 +170,8 @@ class Bench {
       best = std::min(best, monotonic_seconds() - started);
     }
     const double flops = 2.0 * static_cast<double>(decoder_.parameters()) * static_cast<double>(ids.size());
-    std::printf("prompt %4zu tokens          %8.1f tokens/s  %6.1f GFLOP/s  steal %.0f %%\n", ids.size(), static_cast<double>(ids.size()) / best,
-                flops / best * 1e-9, steal_since(before));
+    std::printf("prompt %4zu tokens          %8.1f tokens/s  %6.1f GFLOP/s  %.2f cores used\n", ids.size(), static_cast<double>(ids.size()) / best,
+                flops / best * 1e-9, cores.get());
     give_back(blocks);
   }
 
@@ -190,7 +181,7 @@ class Bench {
     std::vector<int32_t> ids(sequences, 7);
     std::vector<size_t> rows(sequences);
     std::iota(rows.begin(), rows.end(), size_t{0});
-    const CpuTimes before = read_cpu_times();
+    const CoresUsed cores;
     std::vector<double> seconds;
     for (size_t step = 0; step <= options_.decode; ++step) {
       std::vector<ForwardSpan> spans;
@@ -202,14 +193,9 @@ class Bench {
     }
     std::ranges::nth_element(seconds, seconds.begin() + static_cast<ptrdiff_t>(seconds.size() / 2));
     const double median = seconds[seconds.size() / 2], gigabytes = static_cast<double>(bytes_of_step(decoder_)) / median * 1e-9;
-    std::printf("decode %4zu sequences       %8.1f tokens/s  %6.1f GB/s = %.0f %% of memory  steal %.0f %%\n", sequences,
-                static_cast<double>(sequences) / median, gigabytes, 100 * gigabytes / bandwidth_, steal_since(before));
+    std::printf("decode %4zu sequences       %8.1f tokens/s  %6.1f GB/s = %.0f %% of memory  %.2f cores used\n", sequences,
+                static_cast<double>(sequences) / median, gigabytes, 100 * gigabytes / bandwidth_, cores.get());
     for (const auto& each : blocks) give_back(each);
-  }
-
-  static double steal_since(const CpuTimes& before) {
-    const CpuTimes now = read_cpu_times();
-    return 100 * (now.steal - before.steal) / std::max(now.total - before.total, 1.0);
   }
 
   Options options_;

@@ -1,0 +1,141 @@
+// What lies beside the weights: tokenizer, templates, end ids, fill-in-the-middle tokens.
+#include "engine/assets.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/files.h"
+#include "engine/engine.h"
+#include "engine/fim.h"
+#include "engine/golden_files.h"
+
+namespace lyceum::engine {
+namespace {
+
+// A golden model with a tokenizer of single letters and a few special tokens.
+class OpenFolder : public testing::Test {
+ protected:
+  OpenFolder() {
+    for (const char* name : {"config.json", "model.safetensors"}) fs::create_symlink(fs::canonical(goldens_folder() / "cases/llama_gqa_tied" / name), path(name));
+    json::object vocab;
+    for (int i = 0; i < 60; ++i) vocab[std::string(1, static_cast<char>('A' + i))] = i;
+    json::array added;
+    int id = 60;
+    for (const char* token : {"<s>", "</s>", "<|im_start|>", "<|im_end|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|file_sep|>"}) {
+      added.push_back({{"id", id++}, {"content", token}, {"single_word", false}, {"lstrip", false}, {"rstrip", false}, {"normalized", false}, {"special", true}});
+    }
+    write("tokenizer.json", {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", added}, {"normalizer", nullptr},
+                             {"pre_tokenizer", nullptr}, {"post_processor", nullptr}, {"decoder", {{"type", "Fuse"}}},
+                             {"model", {{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr}, {"continuing_subword_prefix", nullptr},
+                                        {"end_of_word_suffix", nullptr}, {"fuse_unk", false}, {"byte_fallback", false}, {"ignore_merges", false},
+                                        {"vocab", vocab}, {"merges", json::array{}}}}});
+  }
+
+  fs::path path(const std::string& name) const { return folder_.path() / name; }
+  void write(const std::string& name, const json::value& value) { write_file_durable(path(name), json::serialize(value)); }
+  std::unique_ptr<Engine> open() { return Engine::open(folder_.path(), {.threads = 1}); }
+  static text::ChatInputs hello() {
+    text::ChatInputs inputs;
+    inputs.messages = {{{"role", "user"}, {"content", "Hi"}}};
+    return inputs;
+  }
+
+  TempFolder folder_;
+};
+
+constexpr const char* kTemplate =
+    "{{ bos_token }}{% for m in messages %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}";
+const std::vector<int32_t> kRendered = {60, 62, 'H' - 'A', 'i' - 'A', 63, 62};
+
+TEST_F(OpenFolder, GathersEveryEndId) {
+  write("generation_config.json", {{"eos_token_id", {2, 63}}});
+  write("tokenizer_config.json", {{"eos_token", {{"content", "</s>"}}}, {"bos_token", "<s>"}});
+  EXPECT_EQ(open()->eos_ids(), (std::vector<int32_t>{2, 63, 61}));
+}
+
+TEST_F(OpenFolder, RendersTheTemplateOfTokenizerConfig) {
+  write("tokenizer_config.json", {{"bos_token", "<s>"}, {"chat_template", kTemplate}});
+  EXPECT_EQ(open()->render_chat(hello()), kRendered);
+}
+
+TEST_F(OpenFolder, TakesTheDefaultOfAListOfTemplates) {
+  const json::value other = {{"name", "tool_use"}, {"template", "x"}}, normal = {{"name", "default"}, {"template", kTemplate}};
+  write("tokenizer_config.json", {{"bos_token", "<s>"}, {"chat_template", json::array{other, normal}}});
+  EXPECT_EQ(open()->render_chat(hello()), kRendered);
+}
+
+TEST_F(OpenFolder, PrefersTheTemplateFile) {
+  write("tokenizer_config.json", {{"bos_token", "<s>"}, {"chat_template", "{{ raise_exception('the wrong one') }}"}});
+  write_file_durable(path("chat_template.jinja"), kTemplate);
+  EXPECT_EQ(open()->render_chat(hello()), kRendered);
+}
+
+TEST_F(OpenFolder, SaysWhenThereIsNoTemplate) {
+  const auto engine = open();
+  EXPECT_EQ(engine->chat_template(), nullptr);
+  EXPECT_THROW(engine->render_chat(hello()), Error);
+}
+
+TEST_F(OpenFolder, SaysWhenThereIsNoTokenizer) {
+  fs::remove(path("tokenizer.json"));
+  EXPECT_THROW(open(), Error);
+}
+
+TEST_F(OpenFolder, FillsInTheMiddleWithPlainText) {
+  std::vector<int32_t> stops;
+  const auto prompt = open()->find_fim_prompt("AB", "C", stops);
+  ASSERT_TRUE(prompt.has_value());
+  EXPECT_EQ(*prompt, (std::vector<int32_t>{64, 0, 1, 65, 2, 66}));
+  EXPECT_NE(std::ranges::find(stops, 67), stops.end()) << "a file separator ends a middle";
+}
+
+// Knows a few tokens by name; every other character is one token.
+class NamedTokenizer final : public text::Tokenizer {
+ public:
+  explicit NamedTokenizer(std::map<std::string, int32_t, std::less<>> names) : names_(std::move(names)) {}
+  std::vector<int32_t> encode(std::string_view utf8, const text::EncodeOptions& options) const override {
+    std::vector<int32_t> ids;
+    if (options.add_special_tokens) ids.push_back(1);
+    if (!utf8.empty() && names_.contains("▁<PRE>")) ids.push_back(32);  // SentencePiece's leading space
+    for (const char c : utf8) ids.push_back(static_cast<unsigned char>(c));
+    return ids;
+  }
+  std::string decode(std::span<const int32_t>, bool) const override { return ""; }
+  size_t vocab_size() const override { return 400; }
+  std::optional<int32_t> find_id(std::string_view token) const override {
+    const auto found = names_.find(token);
+    return found == names_.end() ? std::nullopt : std::optional(found->second);
+  }
+  std::string_view token(int32_t) const override { return ""; }
+  bool is_special(int32_t) const override { return false; }
+
+ private:
+  std::map<std::string, int32_t, std::less<>> names_;
+};
+
+TEST(FimPrompt, KnowsTheFamilies) {
+  const NamedTokenizer deepseek({{"<｜fim▁begin｜>", 300}, {"<｜fim▁hole｜>", 301}, {"<｜fim▁end｜>", 302}});
+  const NamedTokenizer starcoder({{"<fim_prefix>", 300}, {"<fim_suffix>", 301}, {"<fim_middle>", 302}, {"<file_sep>", 303}});
+  for (const NamedTokenizer* each : {&deepseek, &starcoder}) {
+    std::vector<int32_t> stops;
+    EXPECT_EQ(find_fim_prompt(*each, 1, "p", "s", stops), (std::vector<int32_t>{1, 300, 'p', 301, 's', 302}));
+    EXPECT_GE(stops.size(), 3u);
+  }
+}
+
+TEST(FimPrompt, CodeLlamaSuffixGetsNoLeadingSpace) {
+  const NamedTokenizer code_llama({{"▁<PRE>", 300}, {"▁<SUF>", 301}, {"▁<MID>", 302}, {"▁<EOT>", 303}});
+  std::vector<int32_t> stops;
+  EXPECT_EQ(find_fim_prompt(code_llama, 1, "p", "s", stops), (std::vector<int32_t>{1, 300, 32, 'p', 301, 's', 302}));
+  EXPECT_NE(std::ranges::find(stops, 303), stops.end());
+}
+
+TEST(FimPrompt, NeedsTheWholeSet) {
+  const NamedTokenizer half({{"<fim_prefix>", 300}, {"<fim_suffix>", 301}});
+  std::vector<int32_t> stops;
+  EXPECT_FALSE(find_fim_prompt(half, -1, "p", "s", stops).has_value());
+}
+
+}  // namespace
+}  // namespace lyceum::engine
