@@ -59,7 +59,7 @@ class Loop:
         vary_model(STARTER / "model", folder, seed)
         size = (folder / "model.safetensors").stat().st_size
         started = time.time()
-        harness.run(["hf", "repo", "create", f"admin/{name}"], env=self.env(**more))
+        harness.run(["hf", "repos", "create", f"admin/{name}"], env=self.env(**more))
         harness.run(["hf", "upload", f"admin/{name}", folder, "."], env=self.env(**more))
         return f"admin/{name}, model.safetensors {size / 2**20:.1f} MiB in {time.time() - started:.1f} s"
 

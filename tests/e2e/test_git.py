@@ -65,7 +65,8 @@ def test_clone_of_a_private_repo_asks_for_a_password(git, address, api, repo, tm
     assert (tmp_path / "yes/.git").is_dir()
 
 
-def test_clone_with_a_wrong_token_is_refused(git, address, hub, repo):
+def test_clone_with_a_wrong_token_is_refused(git, address, hub, api, repo):
+    api.update_repo_settings(repo, private=True)
     refused = git("clone", "-q", address(repo).replace(hub.token, "hf_" + "x" * 34), "no", check=False)
     assert refused.returncode != 0 and "Authentication failed" in refused.stderr
 

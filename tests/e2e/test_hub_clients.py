@@ -56,7 +56,7 @@ def test_revoked_token_is_dead(http):
 
 def test_hf_repo_create(env, new_name, api):
     name = new_name()
-    harness.run(["hf", "repo", "create", name], env=env)
+    harness.run(["hf", "repos", "create", name], env=env)
     assert api.repo_exists(name)
 
 

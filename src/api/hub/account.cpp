@@ -65,7 +65,8 @@ http::Response who_am_i(Context& context) {
 
 http::Response accept_telemetry(Context&) { return json_answer(json::object{}); }
 
-http::Response list_agent_harnesses(Context&) { return json_answer(json::array{}); }
+// An object with both keys, or the hf command fails at its start. Empty: no client of this hub is taken for an agent.
+http::Response list_agent_harnesses(Context&) { return json_answer(json::object{{"standardEnvVars", json::array{}}, {"harnesses", json::object{}}}); }
 
 http::Response validate_yaml(Context& context) {
   const json::object body = read_json_body(context);
