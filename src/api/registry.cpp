@@ -10,6 +10,8 @@ std::span<const RouteGroup> route_groups() {
       {"xet", xet_rows()},
       {"hub", hub_rows()},
       {"admin", admin_rows()},
+      {"openai", openai_rows()},
+      {"deployments", deployment_rows()},
       {"spaces", spaces_rows()},
       {"static", static_rows()},
   };

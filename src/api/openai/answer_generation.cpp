@@ -137,12 +137,14 @@ http::Response answer_whole(Running& running, const http::Request& request) {
     json::value finish;
   };
   std::vector<Choice> choices(running.job.requests.size());
+  double asked_at = monotonic_seconds();
   while (!running.generation.done()) {
     const auto event = running.generation.next(kPollSeconds);
-    if (!event) {
+    if (monotonic_seconds() - asked_at > kPollSeconds) {
       if (request.client_gone && request.client_gone()) throw Error(Code::unavailable, "The client has gone");
-      continue;
+      asked_at = monotonic_seconds();
     }
+    if (!event) continue;
     Choice& choice = choices[event->choice];
     if (event->result) {
       choice.finish = finish_reason(*event->result);

@@ -213,7 +213,7 @@ TEST_F(EngineServerTest, Scores) {
 }
 
 TEST_F(EngineServerTest, CancelsWhenTheClientGoes) {
-  engine_.delay_ms = 20;
+  engine_.delay_ms = 40;
   const std::string prompt(80, 'x');
   for (const char* more : {R"("stream":true)", R"("n":2)"}) {
     const int before = engine_.cancelled;
