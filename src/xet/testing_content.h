@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstring>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/files.h"
 #include "base/random.h"

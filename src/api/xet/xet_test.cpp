@@ -334,6 +334,16 @@ TEST_F(XetApi, AbandonedXorbsAreRemoved) {
   EXPECT_FALSE(staging.has(*xet::find_from_text(uploaded_xorb_name())));
 }
 
+TEST_F(XetApi, ReceivedXorbsOutliveARestart) {
+  const std::string token = xet_token("alice/model", "write", alice_.token);
+  ASSERT_EQ(send("POST", store() + "/v1/xorbs/default/" + uploaded_xorb_name(), token, golden("upload_0.xorb")).status, 200);
+  hub_.reset();
+  hub_ = hub::Hub::open({folder_.path()}, clock_);
+  const auto staged = Staging(*hub_).find(*xet::find_from_text(uploaded_xorb_name()));
+  ASSERT_TRUE(staged);
+  EXPECT_EQ(xet::chunk_hash(staged->chunk(3)), staged->chunks().at(3).hash);
+}
+
 TEST_F(XetApi, SideRoutesAnswer) {
   EXPECT_EQ(send("POST", "/v1/telemetry", "", "{}").status, 200);
   EXPECT_EQ(send("POST", store() + "/v1/xorb-grants/default/" + uploaded_xorb_name(), "", "{}").status, 404);
