@@ -69,7 +69,13 @@ class Shape {
   bool chat() const { return chat_; }
 
  private:
-  std::string text_of(int32_t id) const { return engine_.tokenizer().decode(std::span(&id, 1), false); }
+  // As inside a text: alone, many decoders would drop the space that a word begins with.
+  std::string text_of(int32_t id) const {
+    const int32_t twice[2] = {id, id};
+    const std::string alone = engine_.tokenizer().decode(std::span(twice, 1), false);
+    const std::string both = engine_.tokenizer().decode(twice, false);
+    return both.starts_with(alone) ? both.substr(alone.size()) : alone;
+  }
 
   json::object token_json(int32_t id, float logprob) const {
     const std::string text = text_of(id);

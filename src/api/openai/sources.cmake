@@ -4,7 +4,7 @@ list(APPEND api_sources
   openai/request_error.cpp openai/fields.cpp openai/generation_params.cpp openai/generation.cpp openai/answer_generation.cpp
   openai/chat.cpp openai/completion.cpp openai/embeddings.cpp openai/engine_server.cpp
   openai/engine_process.cpp openai/engine_manager.cpp openai/materialise.cpp openai/deployments.cpp openai/model_target.cpp openai/routes.cpp)
-list(APPEND api_tests openai/engine_server_test.cpp openai/engine_manager_test.cpp)
+list(APPEND api_tests openai/engine_server_test.cpp openai/engine_manager_test.cpp openai/routes_test.cpp)
 list(APPEND api_libs fmt::fmt)
 if(TARGET lyceum_engine)
   list(APPEND api_deps engine)
