@@ -4,6 +4,8 @@
 #include <array>
 
 #include "base/files.h"
+#include "engine/gguf_tokenizer.h"
+#include "formats/gguf.h"
 
 namespace lyceum::engine {
 
@@ -64,8 +66,22 @@ std::optional<std::string> find_chat_template(const fs::path& folder, const std:
   return std::nullopt;
 }
 
-std::shared_ptr<const text::Tokenizer> load_tokenizer(const fs::path& folder, const models::DecoderConfig& config) {
+// What a GGUF model carries itself; files beside it win.
+std::optional<GgufTokenizer> find_inside_gguf(const fs::path& path) {
+  fs::path file = path;
+  if (fs::is_directory(path)) {
+    if (fs::exists(path / "config.json")) return std::nullopt;
+    for (const auto& entry : fs::directory_iterator(path)) {
+      if (entry.path().extension() == ".gguf") file = entry.path();
+    }
+  }
+  if (file.extension() != ".gguf") return std::nullopt;
+  return find_gguf_tokenizer(formats::GgufFile(file).header());
+}
+
+std::shared_ptr<const text::Tokenizer> load_tokenizer(const fs::path& folder, const std::optional<GgufTokenizer>& inside, const models::DecoderConfig& config) {
   if (const fs::path file = folder / "tokenizer.json"; fs::exists(file)) return text::load_tokenizer_json(read_file(file, kTokenizerMax));
+  if (inside) return text::load_tokenizer_json(inside->tokenizer_json);
   // llama2.c's own names: tok512.bin beside a 512-token model, or tokenizer.bin.
   const std::array<fs::path, 2> candidates = {folder / ("tok" + std::to_string(config.vocab) + ".bin"), folder / "tokenizer.bin"};
   for (const fs::path& file : candidates) {
@@ -78,8 +94,11 @@ std::shared_ptr<const text::Tokenizer> load_tokenizer(const fs::path& folder, co
 
 Assets load_assets(const std::filesystem::path& path, const models::DecoderConfig& config) {
   const fs::path folder = fs::is_directory(path) ? path : path.parent_path();
+  std::optional<GgufTokenizer> inside;
+  if (!fs::exists(folder / "tokenizer.json")) inside = find_inside_gguf(path);
   Assets out;
-  out.tokenizer = load_tokenizer(folder, config);
+  out.tokenizer = load_tokenizer(folder, inside, config);
+  if (inside) out.special_tokens = inside->special_tokens;
   out.eos_ids = config.eos_ids;
   if (const auto generation = find_json(folder / "generation_config.json"); generation && generation->contains("eos_token_id")) {
     add_eos(out.eos_ids, generation->at("eos_token_id"), config);
@@ -91,7 +110,9 @@ Assets load_assets(const std::filesystem::path& path, const models::DecoderConfi
     const auto id = out.tokenizer->find_id(*eos);
     if (id && static_cast<uint32_t>(*id) < config.vocab) add_eos(out.eos_ids, *id, config);
   }
-  if (const auto text = find_chat_template(folder, tokenizer_config)) out.chat_template = std::make_unique<text::ChatTemplate>(*text);
+  std::optional<std::string> chat_template = find_chat_template(folder, tokenizer_config);
+  if (!chat_template && inside) chat_template = inside->chat_template;
+  if (chat_template) out.chat_template = std::make_unique<text::ChatTemplate>(*chat_template);
   return out;
 }
 
