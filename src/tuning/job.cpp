@@ -97,6 +97,7 @@ class Job {
       : folder_(run_folder), options_(options), on_progress_(on_progress), spec_(load_spec(run_folder)), recipe_(spec_.recipe), pool_(options.threads) {}
 
   JobResult run() {
+    fs::remove(folder_ / "cancel");   // of an earlier stop
     prepare_data();
     prepare_model();
     prepare_stream();

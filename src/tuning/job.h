@@ -5,7 +5,7 @@
 //     data_report.json     what will be trained on, before step one
 //     progress.jsonl       one line per event, appended whole
 //     checkpoint-<step>/   at most two
-//     cancel               created by anyone who wants the run to stop after the current step
+//     cancel               created by anyone who wants the run to stop after the current step (removed at start)
 //     output/              adapter or model, README.md, lineage.json, recipe.json
 //
 // Running it again in the same folder goes on from the newest checkpoint with the same bytes as an unbroken run.

@@ -15,8 +15,8 @@ namespace fs = std::filesystem;
 enum class Holdout { none, by_path, by_time };
 
 struct CodeFilter {
-  std::vector<std::string> extensions;          // ".py"; empty = the built-in list of source extensions
-  std::vector<std::string> exclude;             // path prefixes relative to the root, or "*" patterns over the whole path
+  std::vector<std::string> extensions = {};     // ".py"; empty = the built-in list of source extensions
+  std::vector<std::string> exclude = {};        // path prefixes relative to the root, or "*" patterns over the whole path
   uint64_t file_bytes_max = 1 << 20;
   size_t file_bytes_min = 16;
   size_t line_length_max = 1000;

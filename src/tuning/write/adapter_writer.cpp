@@ -23,17 +23,17 @@ json::value whole_if_possible(double number) {
   return number;
 }
 
-// Every field of PEFT 0.18's LoraConfig with its default where ours has nothing to say.
+// Every field of PEFT 0.21's LoraConfig with its default where ours has nothing to say.
 json::object adapter_config(const TrainModel& model, const LoraOptions& options, const AdapterText& text) {
   json::array targets;
   for (const std::string& module : model.lora_modules) targets.emplace_back(module);
   json::object config = {{"alora_invocation_tokens", nullptr}, {"alpha_pattern", json::object{}}, {"arrow_config", nullptr}, {"auto_mapping", nullptr},
           {"bias", "none"}, {"corda_config", nullptr}, {"ensure_weight_tying", false}, {"eva_config", nullptr}, {"exclude_modules", nullptr},
-          {"fan_in_fan_out", false}, {"inference_mode", true}, {"init_lora_weights", true}, {"layer_replication", nullptr}, {"layers_pattern", nullptr},
-          {"layers_to_transform", nullptr}, {"loftq_config", json::object{}}, {"lora_bias", false}, {"megatron_config", nullptr},
-          {"megatron_core", "megatron.core"}, {"modules_to_save", nullptr}, {"peft_type", "LORA"}, {"peft_version", "0.18.0"},
+          {"fan_in_fan_out", false}, {"inference_mode", true}, {"init_lora_weights", true}, {"kasa_config", nullptr}, {"layer_replication", nullptr}, {"layers_pattern", nullptr},
+          {"layers_to_transform", nullptr}, {"loftq_config", json::object{}}, {"lora_bias", false}, {"lora_ga_config", nullptr}, {"megatron_config", nullptr},
+          {"megatron_core", "megatron.core"}, {"modules_to_save", nullptr}, {"monteclora_config", nullptr}, {"peft_type", "LORA"}, {"peft_version", "0.21.2"},
           {"qalora_group_size", 16}, {"r", options.r}, {"rank_pattern", json::object{}}, {"target_parameters", nullptr}, {"task_type", "CAUSAL_LM"},
-          {"trainable_token_indices", nullptr}, {"use_dora", false}, {"use_qalora", false}, {"use_rslora", options.rslora}};
+          {"trainable_token_indices", nullptr}, {"use_bdlora", nullptr}, {"use_dora", false}, {"use_qalora", false}, {"use_rslora", options.rslora}, {"velora_config", nullptr}};
   config["base_model_name_or_path"] = text.base_model;
   config["lora_alpha"] = whole_if_possible(options.alpha);
   config["lora_dropout"] = static_cast<double>(std::round(options.dropout * 1e6f)) / 1e6;

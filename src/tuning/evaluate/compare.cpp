@@ -1,0 +1,216 @@
+#include "tuning/evaluate/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <numbers>
+#include <optional>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "tuning/data/code_samples.h"
+
+namespace lyceum::tuning {
+
+namespace {
+
+constexpr size_t kLineTokens = 48;
+constexpr size_t kBlockTokens = 160;
+constexpr size_t kBlockLinesMax = 5;
+
+std::string_view trimmed(std::string_view text) {
+  const size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+double sum_of(const std::vector<float>& values) {
+  double sum = 0;
+  for (const float value : values) sum += value;
+  return sum;
+}
+
+class Arena {
+ public:
+  Arena(engine::Engine& engine, const std::string& adapter, const CompareOptions& options, const std::function<void(size_t, size_t)>& progress)
+      : engine_(engine), adapter_(adapter), options_(options), progress_(progress) {}
+
+  void expect(size_t items) { total_ += items; }
+
+  // One pair per file: nats of both arms, over the bytes they were spent on.
+  std::vector<Pair> score_files(const std::vector<CodeFile>& files) {
+    std::vector<Pair> pairs;
+    const size_t context = engine_.decoder().config.context;
+    for (const CodeFile& file : files) {
+      Pair pair{.base = 0, .tuned = 0, .weight = 0};
+      for (const std::string& piece : cut_to_pieces(engine_.tokenizer(), file.text, std::min(options_.piece_tokens, context) - 1)) score_piece(piece, pair);
+      if (pair.weight > 0) pairs.push_back(pair);
+      step();
+    }
+    return pairs;
+  }
+
+  // False when the model has no FIM tokens.
+  bool run_items(const std::vector<FimItem>& items, size_t tokens_max, std::vector<Pair>& exact, std::vector<Pair>& similarity) {
+    for (const FimItem& item : items) {
+      std::vector<int32_t> stops;
+      const auto prompt = engine_.find_fim_prompt(tail(item.prefix, options_.prompt_tokens * 3 / 4), head(item.suffix, options_.prompt_tokens / 4), stops);
+      if (!prompt) return false;
+      const std::string base = complete(*prompt, stops, tokens_max, ""), tuned = complete(*prompt, stops, tokens_max, adapter_);
+      exact.push_back({same(base, item.middle) ? 1.0 : 0.0, same(tuned, item.middle) ? 1.0 : 0.0, 1});
+      similarity.push_back({likeness(base, item.middle), likeness(tuned, item.middle), 1});
+      step();
+    }
+    return true;
+  }
+
+ private:
+  void step() {
+    if (progress_) progress_(++done_, total_);
+  }
+
+  void score_piece(const std::string& piece, Pair& pair) {
+    const text::Tokenizer& tokenizer = engine_.tokenizer();
+    std::vector<int32_t> ids;
+    size_t free_bytes = 0;   // of the first token, which nothing precedes
+    if (const int32_t begin = document_begin_token(tokenizer); begin >= 0) ids.push_back(begin);
+    const auto text = tokenizer.encode(piece, {.add_special_tokens = false, .parse_special = false});
+    if (ids.empty() && !text.empty()) free_bytes = tokenizer.decode(std::span(text).first(1), false).size();
+    ids.insert(ids.end(), text.begin(), text.end());
+    if (ids.size() < 2) return;
+    pair.base -= sum_of(engine_.score(ids)) / std::numbers::ln2;
+    pair.tuned -= sum_of(engine_.score(ids, adapter_)) / std::numbers::ln2;
+    pair.weight += static_cast<double>(piece.size() - std::min(piece.size(), free_bytes));
+  }
+
+  std::string complete(const std::vector<int32_t>& prompt, const std::vector<int32_t>& stops, size_t tokens_max, const std::string& adapter) {
+    engine::GenerateRequest request;
+    request.prompt = prompt;
+    request.adapter = adapter;
+    request.sampling.temperature = 0;
+    request.max_tokens = static_cast<uint32_t>(tokens_max);
+    request.stop_ids = stops;
+    std::string out;
+    const auto result = engine_.generate(request, [&](const engine::GeneratedToken& token) {
+      out += token.text;
+      return true;
+    });
+    if (result.finish == engine::Finish::error) throw Error(Code::internal, "the engine failed during the comparison: " + result.error);
+    return out;
+  }
+
+  // A line was asked for: what the model writes after it does not count against it.
+  static std::string_view answer(const std::string& output, const std::string& wanted) {
+    const std::string_view text = output;
+    return wanted.find('\n') == std::string::npos ? trimmed(text.substr(0, text.find('\n', text.find_first_not_of(" \t\r\n")))) : trimmed(text);
+  }
+  static bool same(const std::string& output, const std::string& wanted) { return answer(output, wanted) == trimmed(wanted); }
+  static double likeness(const std::string& output, const std::string& wanted) { return edit_similarity(answer(output, wanted), trimmed(wanted)); }
+
+  size_t token_count(std::string_view text) const { return engine_.tokenizer().encode(text, {.add_special_tokens = false, .parse_special = false}).size(); }
+
+  // The last (first) part of text with at most `tokens` tokens; halving finds it well enough and keeps whole characters.
+  std::string_view tail(std::string_view text, size_t tokens) const {
+    text = text.substr(text.size() - std::min(text.size(), tokens * 8));
+    while (token_count(text) > tokens) text = text.substr(text.size() / 8 + 1);
+    while (!text.empty() && (static_cast<unsigned char>(text[0]) & 0xC0) == 0x80) text.remove_prefix(1);
+    return text;
+  }
+  std::string_view head(std::string_view text, size_t tokens) const {
+    const std::string_view whole = text;
+    text = text.substr(0, tokens * 8);
+    while (token_count(text) > tokens) text = text.substr(0, text.size() - text.size() / 8 - 1);
+    size_t size = text.size();
+    while (size > 0 && size < whole.size() && (static_cast<unsigned char>(whole[size]) & 0xC0) == 0x80) --size;
+    return whole.substr(0, size);
+  }
+
+  engine::Engine& engine_;
+  const std::string& adapter_;
+  const CompareOptions& options_;
+  const std::function<void(size_t, size_t)>& progress_;
+  size_t done_ = 0, total_ = 0;
+};
+
+// Offsets where each line begins.
+std::vector<size_t> line_starts(const std::string& text) {
+  std::vector<size_t> starts;
+  for (size_t at = 0; at < text.size(); at = text.find('\n', at) == std::string::npos ? text.size() : text.find('\n', at) + 1) starts.push_back(at);
+  return starts;
+}
+
+std::optional<FimItem> try_item(const std::string& text, size_t lines, Rng& rng) {
+  const auto starts = line_starts(text);
+  const size_t wanted = lines == 1 ? 1 : 2 + rng.below(lines - 1);
+  if (starts.size() < wanted + 4) return std::nullopt;
+  const size_t line = 2 + rng.below(starts.size() - wanted - 2);
+  const size_t cursor = text.find_first_not_of(" \t", starts[line]);
+  size_t end = line + wanted < starts.size() ? starts[line + wanted] - 1 : text.size();
+  if (cursor == std::string::npos || cursor >= end || text[cursor] == '\n') return std::nullopt;
+  while (end > cursor && (text[end - 1] == '\n' || text[end - 1] == ' ')) --end;
+  if (end - cursor < 4 || end - cursor > 600) return std::nullopt;
+  return FimItem{text.substr(0, cursor), text.substr(cursor, end - cursor), text.substr(end)};
+}
+
+}  // namespace
+
+std::vector<FimItem> make_fim_items(const std::vector<CodeFile>& files, size_t count, size_t lines, uint64_t seed) {
+  std::vector<FimItem> items;
+  Rng rng(seed + lines);
+  for (size_t attempt = 0; attempt < count * 20 && items.size() < count && !files.empty(); ++attempt) {
+    if (auto item = try_item(files[attempt % files.size()].text, lines, rng)) items.push_back(std::move(*item));
+  }
+  return items;
+}
+
+double edit_similarity(std::string_view a, std::string_view b) {
+  const size_t longer = std::max(a.size(), b.size());
+  if (longer == 0) return 1.0;
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return 1.0 - static_cast<double>(row[b.size()]) / static_cast<double>(longer);
+}
+
+Comparison compare(engine::Engine& engine, const std::string& adapter, const std::vector<CodeFile>& held_out, const CompareOptions& options,
+                   const std::function<void(size_t, size_t)>& progress) {
+  if (held_out.empty()) throw Error(Code::unprocessable, "there is no held-out file to compare on: tune with val_size above 0");
+  Comparison out;
+  out.files = held_out.size();
+  for (const CodeFile& file : held_out) out.bytes += file.text.size();
+  const auto line_items = make_fim_items(held_out, options.line_items, 1, options.seed);
+  const auto block_items = make_fim_items(held_out, options.block_items, kBlockLinesMax, options.seed);
+  Arena arena(engine, adapter, options, progress);
+  arena.expect(held_out.size() + line_items.size() + block_items.size());
+  out.bits_per_byte = paired_bootstrap(arena.score_files(held_out), options.seed);
+  std::vector<Pair> exact, similarity;
+  out.has_fim = arena.run_items(line_items, kLineTokens, exact, similarity);
+  out.line_exact = paired_bootstrap(exact, options.seed);
+  out.line_similarity = paired_bootstrap(similarity, options.seed);
+  exact.clear();
+  similarity.clear();
+  if (out.has_fim) arena.run_items(block_items, kBlockTokens, exact, similarity);
+  out.block_exact = paired_bootstrap(exact, options.seed);
+  out.block_similarity = paired_bootstrap(similarity, options.seed);
+  return out;
+}
+
+json::object comparison_json(const Comparison& comparison) {
+  json::object out = {{"files", comparison.files}, {"bytes", comparison.bytes}, {"bits_per_byte", figure_json(comparison.bits_per_byte)}};
+  if (!comparison.has_fim) return out;
+  out["fim_line_exact_match"] = figure_json(comparison.line_exact);
+  out["fim_line_edit_similarity"] = figure_json(comparison.line_similarity);
+  out["fim_block_exact_match"] = figure_json(comparison.block_exact);
+  out["fim_block_edit_similarity"] = figure_json(comparison.block_similarity);
+  return out;
+}
+
+}  // namespace lyceum::tuning

@@ -1,0 +1,123 @@
+// Whole runs on a tiny corpus: pretrain, LoRA on the result, resume, threads.
+#include "tuning/job.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "base/files.h"
+#include "formats/safetensors.h"
+
+namespace lyceum::tuning {
+namespace {
+
+constexpr std::string_view kPretrain = R"({"method": "pretrain", "vocab_size": 320, "seq_len": 48, "max_steps": 8, "micro_batch_size": 2, "learning_rate": 0.01,
+  "lr_scheduler": "warmup_stable_decay", "decay_steps": 3, "warmup_steps": 2,
+  "model": {"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "num_key_value_heads": 1, "max_position_embeddings": 64, "rms_norm_eps": 1e-5, "rope_theta": 10000.0,
+            "tie_word_embeddings": true, "hidden_act": "silu"}})";
+
+// A folder of small Python files, and runs over it.
+class JobRuns : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (int i = 0; i < 12; ++i) {
+      std::string text = "import module_" + std::to_string(i) + "\n\n\n";
+      for (int k = 0; k < 6; ++k) text += "def function_" + std::to_string(k * i) + "(first, second):\n    return first + second * " + std::to_string(k) + "\n\n\n";
+      write_file_durable(root_.path() / "data" / ("file" + std::to_string(i) + ".py"), text);
+    }
+  }
+
+  JobSpec spec(const json::object& recipe) const {
+    JobSpec out;
+    out.recipe = recipe_from_json(recipe);
+    out.data_path = root_.path() / "data";
+    out.data_label = "test files";
+    return out;
+  }
+  json::object pretrain_recipe() const { return parse_json(kPretrain, "recipe").as_object(); }
+
+  JobResult run(const std::string& name, const JobSpec& spec_in, const JobOptions& options = {}) {
+    save_spec(root_.path() / name, spec_in);
+    return run_job(root_.path() / name, options, [this](const JobProgress& progress) {
+      if (progress.phase == "train") last_step_ = progress.step;
+      if (progress.phase == "train" && progress.step == stop_after_) cancel_ = true;
+    });
+  }
+
+  JobSpec lora_spec(const fs::path& base, json::object changes) const {
+    json::object recipe = {{"seq_len", 48}, {"max_steps", 6}, {"lora_r", 2}, {"learning_rate", 0.01}, {"micro_batch_size", 2}, {"val_size", 0.3}};
+    for (const auto& item : changes) recipe[item.key()] = item.value();
+    JobSpec out = spec(recipe);
+    out.base_folder = base;
+    out.base_repo = "test/base";
+    return out;
+  }
+
+  TempFolder root_;
+  std::atomic<bool> cancel_ = false;
+  uint64_t stop_after_ = 0, last_step_ = 0;
+};
+
+TEST_F(JobRuns, PretrainThenLoraWriteWholeFolders) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "README.md", "lineage.json", "recipe.json"}) {
+    EXPECT_TRUE(fs::exists(model.output / file)) << file;
+  }
+  const JobResult adapter = run("lora", lora_spec(model.output, {}));
+  EXPECT_TRUE(fs::exists(adapter.output / "adapter_config.json"));
+  EXPECT_TRUE(fs::exists(root_.path() / "lora" / "data_report.json"));
+  EXPECT_GT(adapter.data_report.at("files_held_out").to_number<int>(), 0);
+  EXPECT_EQ(adapter.lineage.at("base").at("weights_sha256").at("model.safetensors").as_string(), model.output_sha256.at("model.safetensors"));
+  const formats::SafetensorsFile file(adapter.output / "adapter_model.safetensors");
+  EXPECT_EQ(file.header().tensors.size(), 2u * 7u * 2u);
+  EXPECT_NE(file.header().find("base_model.model.model.layers.1.self_attn.q_proj.lora_B.weight"), nullptr);
+  EXPECT_EQ(file.header().metadata.at("format"), "pt");
+}
+
+TEST_F(JobRuns, OneAndTwoThreadsGiveTheSameBytes) {
+  const JobResult one = run("one", spec(pretrain_recipe()), {.threads = 1});
+  const JobResult two = run("two", spec(pretrain_recipe()), {.threads = 2});
+  EXPECT_EQ(one.output_sha256, two.output_sha256);
+  const auto changes = json::object{{"lora_dropout", 0.1}};
+  EXPECT_EQ(run("lora1", lora_spec(one.output, changes), {.threads = 1}).output_sha256, run("lora2", lora_spec(two.output, changes), {.threads = 2}).output_sha256);
+}
+
+TEST_F(JobRuns, StoppedAndResumedGivesTheSameBytes) {
+  const JobResult whole = run("whole", spec(pretrain_recipe()));
+  stop_after_ = 4;
+  EXPECT_TRUE(run("parts", spec(pretrain_recipe()), {.cancel = &cancel_}).cancelled);
+  EXPECT_EQ(last_step_, 4u);
+  EXPECT_EQ(run("parts", spec(pretrain_recipe())).output_sha256, whole.output_sha256);
+}
+
+TEST_F(JobRuns, EndMayBeMovedOnlyUnderAStableSchedule) {
+  json::object longer = pretrain_recipe();
+  longer["max_steps"] = 100;
+  stop_after_ = 4;
+  run("moved", spec(longer), {.cancel = &cancel_});
+  EXPECT_EQ(run("moved", spec(pretrain_recipe())).output_sha256, run("straight", spec(pretrain_recipe())).output_sha256);
+  json::object cosine = pretrain_recipe();
+  cosine["lr_scheduler"] = "cosine";
+  cancel_ = false;
+  run("cosine", spec(cosine), {.cancel = &cancel_});
+  cosine["max_steps"] = 20;
+  EXPECT_THROW(run("cosine", spec(cosine)), Error);
+}
+
+TEST_F(JobRuns, AdapterWithoutEffectIsRefused) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  EXPECT_THROW(run("inert", lora_spec(model.output, {{"learning_rate", 0.0}})), Error);
+  EXPECT_THROW(run("nowhere", lora_spec(model.output, {{"target_modules", "query_key_value"}})), Error);
+}
+
+TEST_F(JobRuns, FullTuningAndGradientCheckpointingAgree) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  const JobResult kept = run("kept", lora_spec(model.output, {{"method", "full"}, {"learning_rate", 1e-3}}));
+  EXPECT_TRUE(fs::exists(kept.output / "tokenizer.json"));
+  json::object changes = {{"gradient_checkpointing", true}};
+  EXPECT_EQ(run("a", lora_spec(model.output, {})).output_sha256, run("b", lora_spec(model.output, changes)).output_sha256);
+}
+
+}  // namespace
+}  // namespace lyceum::tuning
