@@ -50,7 +50,7 @@ void complete(cli::Globals& globals) {
 void add_globals(CLI::App& app, cli::Globals& globals) {
   app.add_option("--endpoint", globals.endpoint, "address of the hub (LYCEUM_ENDPOINT, HF_ENDPOINT)");
   app.add_option("--token", globals.token, "access token (LYCEUM_TOKEN, HF_TOKEN, or what `hf auth login` stored)");
-  app.add_option("--data", globals.data, "the hub's data folder, when it is on this machine (LYCEUM_DATA)");
+  app.add_option("--hub-data", globals.data, "the hub's data folder, when it is on this machine (LYCEUM_DATA)");
   app.add_flag("--json", globals.json, "print one JSON value, no progress");
   app.add_flag("-q,--quiet", globals.quiet, "no progress");
 }

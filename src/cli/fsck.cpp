@@ -7,18 +7,23 @@
 namespace lyceum::cli {
 namespace {
 
-int fsck(const Globals& globals) {
-  if (globals.data.empty()) throw Error(Code::invalid_argument, "name the data folder: lyceum fsck --data FOLDER");
-  if (!std::filesystem::exists(std::filesystem::path(globals.data) / "lyceum.db")) {
-    throw Error(Code::not_found, globals.data + " is not a Lyceum data folder (it has no lyceum.db)");
+struct Args {
+  std::string data;
+};
+
+int fsck(const Args& args, const Globals& globals) {
+  const std::string& data = args.data.empty() ? globals.data : args.data;
+  if (data.empty()) throw Error(Code::invalid_argument, "name the data folder: lyceum fsck --data FOLDER");
+  if (!std::filesystem::exists(std::filesystem::path(data) / "lyceum.db")) {
+    throw Error(Code::not_found, data + " is not a Lyceum data folder (it has no lyceum.db)");
   }
   const SystemClock clock;
   hub::HubOptions options;
-  options.data_folder = globals.data;
+  options.data_folder = data;
   const auto hub = hub::Hub::open(options, clock);
   hub::Hub::FsckReport report;
   {
-    Progress progress("Checking " + globals.data, 0, Progress::Unit::count, globals.json || globals.quiet);
+    Progress progress("Checking " + data, 0, Progress::Unit::count, globals.json || globals.quiet);
     report = hub->fsck([&](uint64_t done, uint64_t) { progress.set(done); });
   }
   if (globals.json) {
@@ -36,7 +41,9 @@ int fsck(const Globals& globals) {
 
 void configure_fsck(CLI::App& app, const Globals& globals, Run& run) {
   app.footer("The server must be stopped: one process opens a data folder at a time.");
-  app.callback([&globals, &run] { run = [&globals] { return fsck(globals); }; });
+  auto args = std::make_shared<Args>();
+  app.add_option("--data", args->data, "the data folder to check; default: LYCEUM_DATA");
+  app.callback([args, &globals, &run] { run = [args, &globals] { return fsck(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli
