@@ -10,7 +10,9 @@
 #include "kernels/isa/target.h"
 
 // g++ 12 mistakes the deliberately undefined pass-through operand inside avx512fintrin.h for a bug of ours.
+#if !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 
 LYCEUM_TARGET_AVX512
 namespace lyceum::kernels::isa_avx512 {
