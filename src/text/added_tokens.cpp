@@ -22,7 +22,9 @@ bool word_before(std::string_view text, size_t end) {
   size_t at = previous_character(text, end);
   return is_word(next_code_point(text, at));
 }
-bool word_after(std::string_view text, size_t begin) { return begin < text.size() && is_word(next_code_point(text, begin)); }
+bool word_after(std::string_view text, size_t begin) {
+  return begin < text.size() && is_word(next_code_point(text, begin));
+}
 
 size_t space_start(std::string_view text, size_t end) {
   while (end > 0) {
@@ -43,7 +45,8 @@ size_t space_end(std::string_view text, size_t begin) {
 }
 
 bool looks_like_markup(std::string_view content) {
-  return content.size() > 2 && ((content.front() == '<' && content.back() == '>') || (content.front() == '[' && content.back() == ']'));
+  return content.size() > 2 &&
+         ((content.front() == '<' && content.back() == '>') || (content.front() == '[' && content.back() == ']'));
 }
 
 }  // namespace
@@ -82,7 +85,8 @@ AddedTokens::AddedTokens(const json::array* specs, const Vocabulary& vocabulary,
     const json::object& spec = get_object(value, "added_tokens");
     AddedToken token;
     token.content = get_string(spec, "content");
-    if (token.content.size() > kTokenBytesMax) throw Error(Code::too_large, "an added token of the tokenizer is over 4096 bytes");
+    if (token.content.size() > kTokenBytesMax)
+      throw Error(Code::too_large, "an added token of the tokenizer is over 4096 bytes");
     token.special = find_bool(spec, "special").value_or(false);
     token.single_word = find_bool(spec, "single_word").value_or(false);
     token.lstrip = find_bool(spec, "lstrip").value_or(false);
@@ -90,7 +94,8 @@ AddedTokens::AddedTokens(const json::array* specs, const Vocabulary& vocabulary,
     token.normalized = find_bool(spec, "normalized").value_or(!token.special);
     token.control = token.special || looks_like_markup(token.content);
     const int64_t file_id = get_int(spec, "id");
-    if (file_id < 0 || file_id > kTokenIdMax) throw Error(Code::invalid_argument, "added token '" + token.content + "' has an id outside [0, 2^24)");
+    if (file_id < 0 || file_id > kTokenIdMax)
+      throw Error(Code::invalid_argument, "added token '" + token.content + "' has an id outside [0, 2^24)");
     if (!token.content.empty()) add(std::move(token), static_cast<int32_t>(file_id), vocabulary);
   }
   normalized_.resize(tokens_.size());
@@ -112,8 +117,10 @@ void AddedTokens::add(AddedToken token, int32_t file_id, const Vocabulary& vocab
   } else {
     token.id = next_id_++;
     if (token.id != file_id) {
-      throw Error(Code::unprocessable, "added token '" + token.content + "' has id " + std::to_string(file_id) + " in the file, but " +
-                                           std::to_string(token.id) + " is the next free one: the ids have a hole, so the model's would not agree");
+      throw Error(Code::unprocessable,
+                  "added token '" + token.content + "' has id " + std::to_string(file_id) + " in the file, but " +
+                      std::to_string(token.id) +
+                      " is the next free one: the ids have a hole, so the model's would not agree");
     }
   }
   id_end_ = std::max(id_end_, token.id + 1);

@@ -23,7 +23,7 @@ struct AddedToken {
   bool rstrip = false;       // takes the white space after it along
   bool normalized = false;   // looked for in the normalized text, in its own normalized form
   bool special = false;
-  bool control = false;      // special, or looks like markup: not recognised in text that is not trusted
+  bool control = false;  // special, or looks like markup: not recognised in text that is not trusted
 };
 
 // The longest pattern that starts at a position, by a byte trie.
@@ -39,15 +39,15 @@ class TokenTrie {
 
  private:
   std::bitset<256> first_bytes_;
-  std::unordered_map<uint64_t, uint32_t> edges_;   // node * 256 + byte -> node
+  std::unordered_map<uint64_t, uint32_t> edges_;  // node * 256 + byte -> node
   std::unordered_map<uint32_t, size_t> values_;
   uint32_t nodes_ = 1;
 };
 
 class AddedTokens {
  public:
-  // Ids come from the vocabulary where it has the text, as in Hugging Face; otherwise from the file, which must agree with the next
-  // free id that Hugging Face would give.
+  // Ids come from the vocabulary where it has the text, as in Hugging Face; otherwise from the file, which must agree
+  // with the next free id that Hugging Face would give.
   AddedTokens(const json::array* specs, const Vocabulary& vocabulary, const Normalizer* normalizer);
 
   struct Part {
@@ -60,7 +60,8 @@ class AddedTokens {
 
   const AddedToken* find(int32_t id) const;
   const AddedToken* find(std::string_view content) const;
-  std::string_view decoded_text(const AddedToken& token) const;  // the normalized form: the decoder undoes the normalizer
+  std::string_view decoded_text(
+      const AddedToken& token) const;  // the normalized form: the decoder undoes the normalizer
   bool is_special(int32_t id) const;
   int32_t id_end() const noexcept { return id_end_; }
 

@@ -38,7 +38,8 @@ class SymbolList {
   SymbolList(const std::vector<int32_t>& ids, const MergeTable& merges) : merges_(merges) {
     const auto count = static_cast<int32_t>(ids.size());
     symbols_.reserve(ids.size());
-    for (int32_t i = 0; i < count; ++i) symbols_.push_back({ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1, true});
+    for (int32_t i = 0; i < count; ++i)
+      symbols_.push_back({ids[static_cast<size_t>(i)], i - 1, i + 1 < count ? i + 1 : -1, true});
     std::vector<Candidate> candidates;
     candidates.reserve(ids.size());
     for (int32_t i = 0; i + 1 < count; ++i) {
@@ -65,8 +66,9 @@ class SymbolList {
  private:
   Symbol& at(int32_t i) { return symbols_[static_cast<size_t>(i)]; }
 
-  // A candidate is stale when its left symbol has gone or its pair no longer gives the same token. Hugging Face compares the
-  // token and not the rank, so a pair that changed into another one with the same result is still merged; so do we.
+  // A candidate is stale when its left symbol has gone or its pair no longer gives the same token. Hugging Face
+  // compares the token and not the rank, so a pair that changed into another one with the same result is still merged;
+  // so do we.
   void apply(const Candidate& top) {
     Symbol& left = at(top.position);
     if (!left.alive || left.next < 0) return;
@@ -163,7 +165,8 @@ void WordCache::insert(std::string_view word, const int32_t* ids, size_t count) 
   if (word.size() > kCachedWordBytesMax) return;
   Shard& shard = shard_of(word);
   const std::lock_guard lock(shard.mutex);
-  if (shard.words.size() < kCachedWordsPerShardMax) shard.words.emplace(std::string(word), std::vector<int32_t>(ids, ids + count));
+  if (shard.words.size() < kCachedWordsPerShardMax)
+    shard.words.emplace(std::string(word), std::vector<int32_t>(ids, ids + count));
 }
 
 namespace {
@@ -230,15 +233,19 @@ class BpeModel final : public Model {
       if (space != std::string_view::npos && text.find(' ', space + 1) == std::string_view::npos) {
         return {text.substr(0, space), text.substr(space + 1)};
       }
-    } else if (merge.is_array() && merge.get_array().size() == 2 && merge.get_array()[0].is_string() && merge.get_array()[1].is_string()) {
+    } else if (merge.is_array() && merge.get_array().size() == 2 && merge.get_array()[0].is_string() &&
+               merge.get_array()[1].is_string()) {
       return {merge.get_array()[0].get_string(), merge.get_array()[1].get_string()};
     }
-    throw Error(Code::invalid_argument, "BPE merge " + json::serialize(merge) + " is neither \"a b\" nor [\"a\", \"b\"]");
+    throw Error(Code::invalid_argument,
+                "BPE merge " + json::serialize(merge) + " is neither \"a b\" nor [\"a\", \"b\"]");
   }
 
   int32_t require(std::string_view token) const {
     const auto id = vocabulary_.find(token);
-    if (!id) throw Error(Code::invalid_argument, "BPE merges name token '" + std::string(token) + "', which the vocabulary lacks");
+    if (!id)
+      throw Error(Code::invalid_argument,
+                  "BPE merges name token '" + std::string(token) + "', which the vocabulary lacks");
     return *id;
   }
 
@@ -246,7 +253,8 @@ class BpeModel final : public Model {
     uint32_t rank = 0;
     for (const json::value& merge : merges) {
       const auto [left, right] = merge_pair(merge);
-      if (right.size() < prefix_.size()) throw Error(Code::invalid_argument, "a BPE merge is shorter than continuing_subword_prefix");
+      if (right.size() < prefix_.size())
+        throw Error(Code::invalid_argument, "a BPE merge is shorter than continuing_subword_prefix");
       std::string whole(left);
       whole += right.substr(prefix_.size());
       merges_.insert(require(left), require(right), {rank++, require(whole)});
@@ -291,7 +299,8 @@ class BpeModel final : public Model {
         continue;
       }
       if (byte_fallback_ && append_bytes(decorated(character, first, last), ids)) continue;
-      if (unknown_missing_) throw Error(Code::unprocessable, "the tokenizer's unk_token is needed here, but the vocabulary lacks it");
+      if (unknown_missing_)
+        throw Error(Code::unprocessable, "the tokenizer's unk_token is needed here, but the vocabulary lacks it");
       if (!unknown_) continue;
       if (pending && !fuse_unknown_) ids.push_back(*unknown_);
       pending = true;

@@ -1,8 +1,8 @@
 // bpe.h: byte-pair encoding over a vocabulary and ranked merges, as Hugging Face's BPE model does it.
 //
-// A piece is cut into characters; then the adjacent pair with the lowest rank (leftmost first) is merged until none is left.
-// Symbols are a doubly linked list and candidate pairs a heap, so a piece of n characters costs O(n log n): SentencePiece-style
-// files hand a whole document over as one piece.
+// A piece is cut into characters; then the adjacent pair with the lowest rank (leftmost first) is merged until none is
+// left. Symbols are a doubly linked list and candidate pairs a heap, so a piece of n characters costs O(n log n):
+// SentencePiece-style files hand a whole document over as one piece.
 #pragma once
 
 #include <array>

@@ -1,6 +1,6 @@
-// Counts words once, then keeps the count of every adjacent pair up to date while it merges the commonest pair, over and over: each
-// merge touches only the words that hold the pair (an index from pair to words, allowed to hold stale entries). The commonest pair
-// comes from a heap whose entries are checked against the true count when they surface.
+// Counts words once, then keeps the count of every adjacent pair up to date while it merges the commonest pair, over
+// and over: each merge touches only the words that hold the pair (an index from pair to words, allowed to hold stale
+// entries). The commonest pair comes from a heap whose entries are checked against the true count when they surface.
 #include "text/bpe_trainer.h"
 
 #include <algorithm>
@@ -17,10 +17,13 @@
 namespace lyceum::text {
 namespace {
 
-constexpr std::string_view kWordPattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
+constexpr std::string_view kWordPattern =
+    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr size_t kVocabMax = 1u << 20;
 
-uint64_t pair_key(int32_t left, int32_t right) { return (static_cast<uint64_t>(left) << 32) | static_cast<uint32_t>(right); }
+uint64_t pair_key(int32_t left, int32_t right) {
+  return (static_cast<uint64_t>(left) << 32) | static_cast<uint32_t>(right);
+}
 int32_t left_of(uint64_t pair) { return static_cast<int32_t>(pair >> 32); }
 int32_t right_of(uint64_t pair) { return static_cast<int32_t>(pair & 0xFFFFFFFFu); }
 
@@ -39,7 +42,9 @@ struct Word {
 struct Ranked {
   int64_t count;
   uint64_t pair;
-  bool operator<(const Ranked& other) const noexcept { return count != other.count ? count < other.count : pair > other.pair; }
+  bool operator<(const Ranked& other) const noexcept {
+    return count != other.count ? count < other.count : pair > other.pair;
+  }
 };
 
 class Trainer {
@@ -87,16 +92,35 @@ class Trainer {
     for (const uint64_t pair : merges_) merges.emplace_back(token(left_of(pair)) + " " + token(right_of(pair)));
     json::array added;
     for (size_t id = 0; id < options_.special_tokens.size(); ++id) {
-      added.push_back(json::object{{"id", static_cast<int64_t>(id)}, {"content", tokens_[id]}, {"single_word", false}, {"lstrip", false},
-                                   {"rstrip", false}, {"normalized", false}, {"special", true}});
+      added.push_back(json::object{{"id", static_cast<int64_t>(id)},
+                                   {"content", tokens_[id]},
+                                   {"single_word", false},
+                                   {"lstrip", false},
+                                   {"rstrip", false},
+                                   {"normalized", false},
+                                   {"special", true}});
     }
-    const json::object byte_level{{"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-    const json::object model{{"type", "BPE"}, {"dropout", nullptr}, {"unk_token", nullptr}, {"continuing_subword_prefix", nullptr},
-                             {"end_of_word_suffix", nullptr}, {"fuse_unk", false}, {"byte_fallback", false}, {"ignore_merges", false},
-                             {"vocab", std::move(vocab)}, {"merges", std::move(merges)}};
-    return pretty_json(json::object{{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}, {"added_tokens", std::move(added)},
-                                    {"normalizer", nullptr}, {"pre_tokenizer", byte_level}, {"post_processor", nullptr},
-                                    {"decoder", byte_level}, {"model", model}});
+    const json::object byte_level{
+        {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
+    const json::object model{{"type", "BPE"},
+                             {"dropout", nullptr},
+                             {"unk_token", nullptr},
+                             {"continuing_subword_prefix", nullptr},
+                             {"end_of_word_suffix", nullptr},
+                             {"fuse_unk", false},
+                             {"byte_fallback", false},
+                             {"ignore_merges", false},
+                             {"vocab", std::move(vocab)},
+                             {"merges", std::move(merges)}};
+    return pretty_json(json::object{{"version", "1.0"},
+                                    {"truncation", nullptr},
+                                    {"padding", nullptr},
+                                    {"added_tokens", std::move(added)},
+                                    {"normalizer", nullptr},
+                                    {"pre_tokenizer", byte_level},
+                                    {"post_processor", nullptr},
+                                    {"decoder", byte_level},
+                                    {"model", model}});
   }
 
  private:
@@ -134,7 +158,8 @@ class Trainer {
     const Ranked top = heap_.top();
     heap_.pop();
     const auto current = counts_.find(top.pair);
-    if (current == counts_.end() || current->second < static_cast<int64_t>(std::max<size_t>(options_.min_frequency, 1))) return;
+    if (current == counts_.end() || current->second < static_cast<int64_t>(std::max<size_t>(options_.min_frequency, 1)))
+      return;
     if (current->second != top.count) {
       heap_.push({current->second, top.pair});
       return;

@@ -8,7 +8,8 @@
 namespace lyceum::text {
 namespace {
 
-const std::string kDocument = "def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return a - b\n# 你好 \xF0\x9F\x98\x80\n";
+const std::string kDocument =
+    "def add(a, b):\n    return a + b\n\ndef sub(a, b):\n    return a - b\n# 你好 \xF0\x9F\x98\x80\n";
 
 TEST(BpeTrainer, TrainedTokenizerRoundTrips) {
   BpeTrainerOptions options{.vocab_size = 300, .special_tokens = {"<|endoftext|>", "<|fim|>"}, .min_frequency = 2};
@@ -37,7 +38,9 @@ TEST(BpeTrainer, MergesTheCommonestPairFirst) {
 TEST(BpeTrainer, StreamsWholeCharacters) {
   const BpeTrainerOptions options{.vocab_size = 256, .special_tokens = {}, .min_frequency = 2};
   const auto tokenizer = load_tokenizer_json(train_bpe({}, options));
-  const std::string text = "a\xF0\x9F\x98\x80" "b\xE4\xBD\xA0";
+  const std::string text =
+      "a\xF0\x9F\x98\x80"
+      "b\xE4\xBD\xA0";
   StreamDecoder stream(*tokenizer);
   std::vector<std::string> parts;
   for (const int32_t id : tokenizer->encode(text)) {

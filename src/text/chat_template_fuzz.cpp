@@ -10,7 +10,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     text::ChatInputs inputs;
     inputs.now_ms = 1;
     inputs.bos_token = "<s>";
-    inputs.messages = {json::object{{"role", "user"}, {"content", "Hello, wörld"}}, json::object{{"role", "assistant"}, {"content", nullptr}}};
+    inputs.messages = {json::object{{"role", "user"}, {"content", "Hello, wörld"}},
+                       json::object{{"role", "assistant"}, {"content", nullptr}}};
     text::ChatTemplate({reinterpret_cast<const char*>(data), size}).render(inputs);
   } catch (const Error&) {
   }

@@ -1,4 +1,5 @@
-// What each feature must print is compared with Jinja itself in tests/text/compare_templates.py; here are the contract, the limits and the refusals.
+// What each feature must print is compared with Jinja itself in tests/text/compare_templates.py; here are the contract,
+// the limits and the refusals.
 #include "text/chat_template.h"
 
 #include <gtest/gtest.h>
@@ -58,7 +59,8 @@ TEST(ChatTemplate, RendersAChat) {
   EXPECT_EQ(chat_template.render(inputs), "<|system|>Be brief.</s><|user|>Hi</s><|assistant|>");
   inputs.add_generation_prompt = false;
   inputs.tools = parse_json(R"([{"name": "é", "n": 1.0}])", "tools").get_array();
-  EXPECT_EQ(chat_template.render(inputs), "<|tools|>[{\"name\": \"é\", \"n\": 1.0}]\n<|system|>Be brief.</s><|user|>Hi</s>");
+  EXPECT_EQ(chat_template.render(inputs),
+            "<|tools|>[{\"name\": \"é\", \"n\": 1.0}]\n<|system|>Be brief.</s><|user|>Hi</s>");
 }
 
 TEST(ChatTemplate, PassesOnTheTemplatesOwnRefusal) {
@@ -95,8 +97,9 @@ TEST(ChatTemplate, RefusesUnknownNamesWithTheirLine) {
 }
 
 TEST(ChatTemplate, RefusesMalformedSource) {
-  for (const char* source : {"{{", "{% if %}", "{% if x %}", "{% endif %}", "{{ 1 + }}", "{{ 'a }}", "{# a", "{% raw %}", "{{ (1] }}", "{% break %}",
-                             "{% set true = 1 %}", "{{ f(a=1, 2) }}", "{{ 99999999999999999999 }}"}) {
+  for (const char* source :
+       {"{{", "{% if %}", "{% if x %}", "{% endif %}", "{{ 1 + }}", "{{ 'a }}", "{# a", "{% raw %}", "{{ (1] }}",
+        "{% break %}", "{% set true = 1 %}", "{{ f(a=1, 2) }}", "{{ 99999999999999999999 }}"}) {
     EXPECT_EQ(code_of(source), Code::invalid_argument) << source;
   }
   EXPECT_EQ(code_of("\xff"), Code::invalid_argument);
@@ -116,13 +119,21 @@ std::string repeated(std::string_view part, size_t count) {
 }
 
 TEST(ChatTemplate, StopsAtItsLimits) {
-  EXPECT_EQ(code_of("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"), Code::unprocessable);
+  EXPECT_EQ(code_of("{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}"),
+            Code::unprocessable);
   EXPECT_EQ(code_of("{{ range(100001) }}"), Code::unprocessable);
   EXPECT_EQ(code_of("{{ 'x' * 100000000 }}"), Code::too_large);
-  EXPECT_EQ(code_of("{% set ns = namespace(s='xxxxxxxxxxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"), Code::too_large);
-  EXPECT_EQ(code_of("{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"), Code::unprocessable);
-  EXPECT_EQ(code_of("{% set ns = namespace(s=[]) %}{% for i in range(200) %}{% set ns.s = [ns.s] %}{% endfor %}"), Code::unprocessable);
-  EXPECT_EQ(code_of("{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}"), Code::unprocessable);
+  EXPECT_EQ(code_of("{% set ns = namespace(s='xxxxxxxxxxxxxxxx') %}{% for i in range(60) %}{% set ns.s = ns.s ~ ns.s "
+                    "%}{% endfor %}"),
+            Code::too_large);
+  EXPECT_EQ(code_of("{% set ns = namespace(s=[1]) %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"),
+            Code::unprocessable);
+  EXPECT_EQ(code_of("{% set ns = namespace(s=[]) %}{% for i in range(200) %}{% set ns.s = [ns.s] %}{% endfor %}"),
+            Code::unprocessable);
+  EXPECT_EQ(
+      code_of(
+          "{% set ns = namespace(s=[1]) %}{% for i in range(90) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}{{ ns.s }}"),
+      Code::unprocessable);
   EXPECT_EQ(code_of("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}"), Code::unprocessable);
   EXPECT_EQ(code_of("{{ " + repeated("(", 5000) + "1" + repeated(")", 5000) + " }}"), Code::invalid_argument);
   EXPECT_EQ(code_of("{{ " + repeated("not ", 5000) + "1 }}"), Code::invalid_argument);
@@ -134,8 +145,12 @@ TEST(ChatTemplate, StopsAtItsLimits) {
 TEST(ChatTemplate, LongSumsAreNotDeep) { EXPECT_EQ(render("{{ 1" + repeated(" + 1", 3000) + " }}"), "3001"); }
 
 TEST(ChatTemplate, CyclesDoNotLeak) {
-  EXPECT_EQ(render("{% set ns = namespace() %}{% set ns.me = ns %}{% set ns.list = [ns] %}{% macro m() %}x{% endmacro %}{% set ns.m = m %}{{ ns.m() }}"), "x");
-  EXPECT_EQ(render("{% set ns = namespace() %}{% for x in [1, 2] %}{% set ns.c = loop.cycle %}{% set ns.l = loop %}{% endfor %}{{ ns.c('a', 'b') }}"), "b");
+  EXPECT_EQ(render("{% set ns = namespace() %}{% set ns.me = ns %}{% set ns.list = [ns] %}{% macro m() %}x{% endmacro "
+                   "%}{% set ns.m = m %}{{ ns.m() }}"),
+            "x");
+  EXPECT_EQ(render("{% set ns = namespace() %}{% for x in [1, 2] %}{% set ns.c = loop.cycle %}{% set ns.l = loop %}{% "
+                   "endfor %}{{ ns.c('a', 'b') }}"),
+            "b");
 }
 
 TEST(ChatTemplate, OneTemplateServesSeveralThreads) {

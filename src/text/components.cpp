@@ -46,7 +46,8 @@ Regex pattern_regex(const json::object& spec) {
 
 const json::array& component_list(const json::object& spec, std::string_view key) {
   const json::array* list = find_array(spec, key);
-  if (list == nullptr) throw Error(Code::invalid_argument, "a Sequence in the tokenizer lacks '" + std::string(key) + "'");
+  if (list == nullptr)
+    throw Error(Code::invalid_argument, "a Sequence in the tokenizer lacks '" + std::string(key) + "'");
   if (list->size() > kComponentsMax) throw Error(Code::too_large, "a Sequence in the tokenizer has over 256 parts");
   return *list;
 }

@@ -1,6 +1,7 @@
 // components.h: the parts of a tokenizer.json around the model: normalizers, pre-tokenizers, post-processors, decoders.
-// One interface and one table of kinds each (normalizers.cpp, pre_tokenizers.cpp, post_processors.cpp, decoders.cpp); a new kind is one
-// class and one line in its table. Every kind behaves as Hugging Face's component of the same name does. All are immutable.
+// One interface and one table of kinds each (normalizers.cpp, pre_tokenizers.cpp, post_processors.cpp, decoders.cpp); a
+// new kind is one class and one line in its table. Every kind behaves as Hugging Face's component of the same name
+// does. All are immutable.
 #pragma once
 
 #include <array>
@@ -38,7 +39,8 @@ class PostProcessor {
 class Decoder {
  public:
   virtual ~Decoder() = default;
-  virtual void apply(std::vector<std::string>& tokens) const = 0;  // the tokens' texts; the result is their concatenation
+  virtual void apply(
+      std::vector<std::string>& tokens) const = 0;  // the tokens' texts; the result is their concatenation
   virtual StreamRule rule() const { return StreamRule::pieces; }
 };
 
@@ -50,7 +52,7 @@ std::unique_ptr<Decoder> make_decoder(const json::object& spec);
 
 // The byte alphabet of GPT-2: printable Latin-1 characters stand for themselves, the other 68 bytes for U+0100 and up.
 const std::array<char32_t, 256>& byte_alphabet();
-int byte_of_alphabet(char32_t c) noexcept;                       // -1: not in the alphabet
+int byte_of_alphabet(char32_t c) noexcept;  // -1: not in the alphabet
 void append_byte_alphabet(std::string_view bytes, std::string& out);
 
 // {"String": "…"} (escaped) or {"Regex": "…"}.

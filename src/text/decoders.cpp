@@ -41,7 +41,8 @@ class MetaspaceDecoder final : public Decoder {
  public:
   explicit MetaspaceDecoder(const json::object& spec) {
     append_utf8(replacement_, single_character(spec, "replacement"));
-    drop_first_ = find_string(spec, "prepend_scheme").value_or("always") != "never" && find_bool(spec, "add_prefix_space").value_or(true);
+    drop_first_ = find_string(spec, "prepend_scheme").value_or("always") != "never" &&
+                  find_bool(spec, "add_prefix_space").value_or(true);
   }
   void apply(std::vector<std::string>& tokens) const override {
     for (size_t i = 0; i < tokens.size(); ++i) replace_in(tokens[i], replacement_, i == 0 && drop_first_ ? "" : " ");
@@ -73,7 +74,10 @@ class ByteFallbackDecoder final : public Decoder {
     if (token.size() != 6 || !token.starts_with("<0x") || !token.ends_with('>')) return -1;
     int value = 0;
     for (const char c : token.substr(3, 2)) {
-      const int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
       if (digit < 0) return -1;
       value = value * 16 + digit;
     }
@@ -84,8 +88,10 @@ class ByteFallbackDecoder final : public Decoder {
   // A run of byte tokens is text as a whole, or one U+FFFD for each of its bytes.
   static void flush(std::string& run, std::vector<std::string>& out) {
     if (run.empty()) return;
-    if (is_valid_utf8(run)) out.push_back(run);
-    else out.insert(out.end(), run.size(), "\xEF\xBF\xBD");
+    if (is_valid_utf8(run))
+      out.push_back(run);
+    else
+      out.insert(out.end(), run.size(), "\xEF\xBF\xBD");
     run.clear();
   }
 };
@@ -114,9 +120,11 @@ class StripDecoder final : public Decoder {
  private:
   void strip(std::string& token) const {
     size_t begin = 0;
-    for (int64_t i = 0; i < start_ && std::string_view(token).substr(begin).starts_with(content_); ++i) begin += content_.size();
+    for (int64_t i = 0; i < start_ && std::string_view(token).substr(begin).starts_with(content_); ++i)
+      begin += content_.size();
     size_t end = token.size();
-    for (int64_t i = 0; i < stop_ && end > begin && std::string_view(token).substr(0, end).ends_with(content_); ++i) end -= content_.size();
+    for (int64_t i = 0; i < stop_ && end > begin && std::string_view(token).substr(0, end).ends_with(content_); ++i)
+      end -= content_.size();
     token = token.substr(begin, end - begin);
   }
   std::string content_;
@@ -125,13 +133,17 @@ class StripDecoder final : public Decoder {
 
 class ReplaceDecoder final : public Decoder {
  public:
-  explicit ReplaceDecoder(const json::object& spec) : regex_(pattern_regex(spec)), content_(get_string(spec, "content")) {
-    if (const json::object* pattern = find_object(spec, "pattern")) literal_ = find_string(*pattern, "String").value_or("");
+  explicit ReplaceDecoder(const json::object& spec)
+      : regex_(pattern_regex(spec)), content_(get_string(spec, "content")) {
+    if (const json::object* pattern = find_object(spec, "pattern"))
+      literal_ = find_string(*pattern, "String").value_or("");
   }
   void apply(std::vector<std::string>& tokens) const override {
     for (std::string& token : tokens) {
-      if (literal_.empty()) token = regex_.replace_all(token, content_);
-      else replace_in(token, literal_, content_);
+      if (literal_.empty())
+        token = regex_.replace_all(token, content_);
+      else
+        replace_in(token, literal_, content_);
     }
   }
 
@@ -154,9 +166,17 @@ class WordPieceDecoder final : public Decoder {
 
  private:
   static void clean(std::string& token) {
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRules = {{
-        {" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"}, {" n't", "n't"}, {" 'm", "'m"},
-        {" do not", " don't"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}}};
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kRules = {{{" .", "."},
+                                                                                              {" ?", "?"},
+                                                                                              {" !", "!"},
+                                                                                              {" ,", ","},
+                                                                                              {" ' ", "'"},
+                                                                                              {" n't", "n't"},
+                                                                                              {" 'm", "'m"},
+                                                                                              {" do not", " don't"},
+                                                                                              {" 's", "'s"},
+                                                                                              {" 've", "'ve"},
+                                                                                              {" 're", "'re"}}};
     for (const auto& [from, to] : kRules) replace_in(token, from, to);
   }
   std::string prefix_;
@@ -179,7 +199,8 @@ class BpeSuffixDecoder final : public Decoder {
 class SequenceDecoder final : public Decoder {
  public:
   explicit SequenceDecoder(const json::object& spec) {
-    for (const json::value& part : component_list(spec, "decoders")) parts_.push_back(make_decoder(get_object(part, "decoder")));
+    for (const json::value& part : component_list(spec, "decoders"))
+      parts_.push_back(make_decoder(get_object(part, "decoder")));
   }
   void apply(std::vector<std::string>& tokens) const override {
     for (const auto& part : parts_) part->apply(tokens);
@@ -195,9 +216,13 @@ class SequenceDecoder final : public Decoder {
 };
 
 template <typename Kind>
-std::unique_ptr<Decoder> plain(const json::object&) { return std::make_unique<Kind>(); }
+std::unique_ptr<Decoder> plain(const json::object&) {
+  return std::make_unique<Kind>();
+}
 template <typename Kind>
-std::unique_ptr<Decoder> configured(const json::object& spec) { return std::make_unique<Kind>(spec); }
+std::unique_ptr<Decoder> configured(const json::object& spec) {
+  return std::make_unique<Kind>(spec);
+}
 
 struct Entry {
   std::string_view type;

@@ -1,6 +1,6 @@
-// The tokenizer file of llama2.c (tok512.bin): int32 longest token, then for each token float32 score, int32 length, bytes. Merging follows
-// SentencePiece: among adjacent pairs whose joined text is a token, the one with the best score, leftmost first. Pairs are found by
-// their joined text, because the file has no list of merges.
+// The tokenizer file of llama2.c (tok512.bin): int32 longest token, then for each token float32 score, int32 length,
+// bytes. Merging follows SentencePiece: among adjacent pairs whose joined text is a token, the one with the best score,
+// leftmost first. Pairs are found by their joined text, because the file has no list of merges.
 //
 // Ids 0, 1, 2 are unknown, begin and end; 3 to 258 are the bytes.
 #include <array>
@@ -33,7 +33,8 @@ struct Candidate {
   }
 };
 
-// Symbols as a linked list, best pair first: the same answer as looking through all pairs before every merge, in O(n log n).
+// Symbols as a linked list, best pair first: the same answer as looking through all pairs before every merge, in O(n
+// log n).
 class Merger {
  public:
   Merger(std::vector<int32_t> ids, const Vocabulary& vocabulary, const std::vector<float>& scores)
@@ -82,10 +83,10 @@ class Merger {
 
 class Llama2cTokenizer final : public Tokenizer {
  public:
-  Llama2cTokenizer(std::string_view file, size_t vocab_size)
-      : byte_decoder_(make_decoder({{"type", "ByteFallback"}})) {
+  Llama2cTokenizer(std::string_view file, size_t vocab_size) : byte_decoder_(make_decoder({{"type", "ByteFallback"}})) {
     if (vocab_size < static_cast<size_t>(kFirstPlain) || vocab_size > kVocabMax) {
-      throw Error(Code::invalid_argument, "a llama2.c tokenizer has between 259 and 2^20 tokens, not " + std::to_string(vocab_size));
+      throw Error(Code::invalid_argument,
+                  "a llama2.c tokenizer has between 259 and 2^20 tokens, not " + std::to_string(vocab_size));
     }
     ByteReader reader(as_bytes(file), "llama2.c tokenizer");
     reader.read<int32_t>();
@@ -97,7 +98,8 @@ class Llama2cTokenizer final : public Tokenizer {
       }
       vocabulary_.insert(std::string(as_text(reader.take(static_cast<size_t>(length)))), static_cast<int32_t>(id));
     }
-    if (reader.remaining() != 0) throw Error(Code::invalid_argument, "the llama2.c tokenizer holds more tokens than the model's vocabulary");
+    if (reader.remaining() != 0)
+      throw Error(Code::invalid_argument, "the llama2.c tokenizer holds more tokens than the model's vocabulary");
   }
 
   std::vector<int32_t> encode(std::string_view utf8, const EncodeOptions& options) const override {
@@ -123,8 +125,10 @@ class Llama2cTokenizer final : public Tokenizer {
     for (const int32_t id : ids) {
       if (!vocabulary_.has(id)) continue;
       const std::string_view text = vocabulary_.token(id);
-      if (!is_special(id)) tokens.emplace_back(after_begin && text.starts_with(' ') ? text.substr(1) : text);
-      else if (!skip_special) tokens.emplace_back(text);
+      if (!is_special(id))
+        tokens.emplace_back(after_begin && text.starts_with(' ') ? text.substr(1) : text);
+      else if (!skip_special)
+        tokens.emplace_back(text);
       after_begin = id == kBegin;
     }
     byte_decoder_->apply(tokens);

@@ -44,7 +44,8 @@ std::vector<int32_t> merge_slowly(const std::vector<Entry>& vocabulary, std::vec
     size_t at = ids.size();
     int32_t merged = 0;
     for (size_t i = 0; i + 1 < ids.size(); ++i) {
-      const std::string text = vocabulary[static_cast<size_t>(ids[i])].text + vocabulary[static_cast<size_t>(ids[i + 1])].text;
+      const std::string text =
+          vocabulary[static_cast<size_t>(ids[i])].text + vocabulary[static_cast<size_t>(ids[i + 1])].text;
       for (size_t id = 0; id < vocabulary.size(); ++id) {
         if (vocabulary[id].text == text && vocabulary[id].score > best) {
           best = vocabulary[id].score;

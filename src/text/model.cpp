@@ -52,7 +52,8 @@ Vocabulary::Vocabulary(const json::object& tokens) {
   for (const auto& [token, id] : tokens) {
     const auto number = id.is_int64() ? id.get_int64() : -1;
     if (number < 0 || number > kTokenIdMax) {
-      throw Error(Code::invalid_argument, "the id of token '" + std::string(token) + "' is not a whole number below 2^24");
+      throw Error(Code::invalid_argument,
+                  "the id of token '" + std::string(token) + "' is not a whole number below 2^24");
     }
     insert(std::string(token), static_cast<int32_t>(number));
   }
@@ -91,6 +92,8 @@ std::unique_ptr<Model> make_model(const json::object& spec) {
   throw Error(Code::unsupported, "tokenizer model '" + type + "' is not supported (BPE, WordPiece and WordLevel are)");
 }
 
-std::unique_ptr<Model> make_word_level_model(const json::object& spec) { return std::make_unique<WordLevelModel>(spec); }
+std::unique_ptr<Model> make_word_level_model(const json::object& spec) {
+  return std::make_unique<WordLevelModel>(spec);
+}
 
 }  // namespace lyceum::text

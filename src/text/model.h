@@ -25,9 +25,9 @@ class Vocabulary {
   Vocabulary(Vocabulary&&) = default;
   Vocabulary& operator=(Vocabulary&&) = default;
 
-  void insert(std::string token, int32_t id);                // the later of two equal texts or ids wins
+  void insert(std::string token, int32_t id);  // the later of two equal texts or ids wins
   std::optional<int32_t> find(std::string_view token) const;
-  std::string_view token(int32_t id) const noexcept;         // empty where there is none
+  std::string_view token(int32_t id) const noexcept;  // empty where there is none
   bool has(int32_t id) const noexcept;
   size_t count() const noexcept { return ids_.size(); }      // distinct token texts
   size_t id_end() const noexcept { return tokens_.size(); }  // highest id + 1

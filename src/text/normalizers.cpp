@@ -48,8 +48,10 @@ class PrependNormalizer final : public Normalizer {
 
 class ReplaceNormalizer final : public Normalizer {
  public:
-  explicit ReplaceNormalizer(const json::object& spec) : regex_(pattern_regex(spec)), content_(get_string(spec, "content")) {
-    if (const json::object* pattern = find_object(spec, "pattern")) literal_ = find_string(*pattern, "String").value_or("");
+  explicit ReplaceNormalizer(const json::object& spec)
+      : regex_(pattern_regex(spec)), content_(get_string(spec, "content")) {
+    if (const json::object* pattern = find_object(spec, "pattern"))
+      literal_ = find_string(*pattern, "String").value_or("");
   }
   void apply(std::string& text) const override {
     text = literal_.empty() ? regex_.replace_all(text, content_) : replace_literal(text, literal_, content_);
@@ -111,8 +113,9 @@ class BertNormalizer final : public Normalizer {
     append_utf8(out, is_white_space(c) ? U' ' : c);
   }
   static void separate_chinese(char32_t c, std::string& out) {
-    const bool chinese = (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || (c >= 0x20000 && c <= 0x2A6DF) ||
-                         (c >= 0x2A700 && c <= 0x2B73F) || (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
+    const bool chinese = (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) ||
+                         (c >= 0x20000 && c <= 0x2A6DF) || (c >= 0x2A700 && c <= 0x2B73F) ||
+                         (c >= 0x2B740 && c <= 0x2B81F) || (c >= 0x2B920 && c <= 0x2CEAF) ||
                          (c >= 0xF900 && c <= 0xFAFF) || (c >= 0x2F800 && c <= 0x2FA1F);
     if (chinese) out.push_back(' ');
     append_utf8(out, c);
@@ -128,10 +131,12 @@ class NmtNormalizer final : public Normalizer {
 
  private:
   static void clean(char32_t c, std::string& out) {
-    const bool dropped = (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+    const bool dropped =
+        (c >= 0x01 && c <= 0x08) || c == 0x0B || (c >= 0x0E && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
     if (dropped) return;
-    const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 || (c >= 0x200B && c <= 0x200F) ||
-                       c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF || c == kReplacementCharacter;
+    const bool space = c == 0x09 || c == 0x0A || c == 0x0C || c == 0x0D || c == 0x1680 ||
+                       (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+                       c == kReplacementCharacter;
     append_utf8(out, space ? U' ' : c);
   }
 };
@@ -148,7 +153,8 @@ class ByteLevelNormalizer final : public Normalizer {
 class SequenceNormalizer final : public Normalizer {
  public:
   explicit SequenceNormalizer(const json::object& spec) {
-    for (const json::value& part : component_list(spec, "normalizers")) parts_.push_back(make_normalizer(get_object(part, "normalizer")));
+    for (const json::value& part : component_list(spec, "normalizers"))
+      parts_.push_back(make_normalizer(get_object(part, "normalizer")));
   }
   void apply(std::string& text) const override {
     for (const auto& part : parts_) part->apply(text);
@@ -159,11 +165,17 @@ class SequenceNormalizer final : public Normalizer {
 };
 
 template <typename Kind>
-std::unique_ptr<Normalizer> plain(const json::object&) { return std::make_unique<Kind>(); }
+std::unique_ptr<Normalizer> plain(const json::object&) {
+  return std::make_unique<Kind>();
+}
 template <typename Kind>
-std::unique_ptr<Normalizer> configured(const json::object& spec) { return std::make_unique<Kind>(spec); }
+std::unique_ptr<Normalizer> configured(const json::object& spec) {
+  return std::make_unique<Kind>(spec);
+}
 template <NormalForm Form>
-std::unique_ptr<Normalizer> form(const json::object&) { return std::make_unique<FormNormalizer>(Form); }
+std::unique_ptr<Normalizer> form(const json::object&) {
+  return std::make_unique<FormNormalizer>(Form);
+}
 
 struct Entry {
   std::string_view type;

@@ -51,11 +51,20 @@ void join_with_next(std::vector<Match>& matches) {
 
 void apply_behavior(std::vector<Match>& matches, SplitBehavior behavior) {
   switch (behavior) {
-    case SplitBehavior::removed: std::erase_if(matches, [](const Match& match) { return match.matched; }); break;
-    case SplitBehavior::isolated: break;
-    case SplitBehavior::merged_with_previous: join_with_previous(matches); break;
-    case SplitBehavior::merged_with_next: join_with_next(matches); break;
-    case SplitBehavior::contiguous: join_equal_neighbours(matches); break;
+    case SplitBehavior::removed:
+      std::erase_if(matches, [](const Match& match) { return match.matched; });
+      break;
+    case SplitBehavior::isolated:
+      break;
+    case SplitBehavior::merged_with_previous:
+      join_with_previous(matches);
+      break;
+    case SplitBehavior::merged_with_next:
+      join_with_next(matches);
+      break;
+    case SplitBehavior::contiguous:
+      join_equal_neighbours(matches);
+      break;
   }
 }
 

@@ -30,7 +30,9 @@ class Pieces {
   Pieces(std::string text, bool at_input_start);
 
   const std::vector<Piece>& pieces() const noexcept { return pieces_; }
-  std::string_view view(const Piece& piece) const noexcept { return std::string_view(text_).substr(piece.begin, piece.end - piece.begin); }
+  std::string_view view(const Piece& piece) const noexcept {
+    return std::string_view(text_).substr(piece.begin, piece.end - piece.begin);
+  }
 
   // find: fills a covering list of matched and unmatched ranges of the piece it is given (offsets from its start).
   using Find = std::function<void(std::string_view, std::vector<Match>&)>;

@@ -22,14 +22,16 @@ Pieces::Find by_character(bool (*test)(char32_t)) {
 }
 Pieces::Find by_character(char32_t wanted) {
   return [wanted](std::string_view text, std::vector<Match>& out) {
-    find_characters(text, [wanted](char32_t c) { return c == wanted; }, out);
+    find_characters(
+        text, [wanted](char32_t c) { return c == wanted; }, out);
   };
 }
 
 class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
   explicit ByteLevelPreTokenizer(const json::object& spec)
-      : add_prefix_space_(find_bool(spec, "add_prefix_space").value_or(true)), use_regex_(find_bool(spec, "use_regex").value_or(true)) {}
+      : add_prefix_space_(find_bool(spec, "add_prefix_space").value_or(true)),
+        use_regex_(find_bool(spec, "use_regex").value_or(true)) {}
 
   void apply(Pieces& pieces) const override {
     if (add_prefix_space_) {
@@ -50,7 +52,9 @@ class ByteLevelPreTokenizer final : public PreTokenizer {
 class SplitPreTokenizer final : public PreTokenizer {
  public:
   explicit SplitPreTokenizer(const json::object& spec)
-      : regex_(pattern_regex(spec)), behavior_(behavior_from(get_string(spec, "behavior"))), invert_(find_bool(spec, "invert").value_or(false)) {}
+      : regex_(pattern_regex(spec)),
+        behavior_(behavior_from(get_string(spec, "behavior"))),
+        invert_(find_bool(spec, "invert").value_or(false)) {}
   void apply(Pieces& pieces) const override { pieces.split(by_regex(regex_), behavior_, invert_); }
 
  private:
@@ -62,7 +66,8 @@ class SplitPreTokenizer final : public PreTokenizer {
 class DigitsPreTokenizer final : public PreTokenizer {
  public:
   explicit DigitsPreTokenizer(const json::object& spec)
-      : behavior_(find_bool(spec, "individual_digits").value_or(false) ? SplitBehavior::isolated : SplitBehavior::contiguous) {}
+      : behavior_(find_bool(spec, "individual_digits").value_or(false) ? SplitBehavior::isolated
+                                                                       : SplitBehavior::contiguous) {}
   void apply(Pieces& pieces) const override { pieces.split(by_character(is_numeric), behavior_); }
 
  private:
@@ -86,8 +91,10 @@ class MetaspacePreTokenizer final : public PreTokenizer {
       const bool wanted = scheme_ == "always" || (scheme_ == "first" && piece.at_input_start);
       if (wanted && !text.starts_with(' ') && !text.starts_with(replacement_)) out += replacement_;
       for (const char c : text) {
-        if (c == ' ') out += replacement_;
-        else out.push_back(c);
+        if (c == ' ')
+          out += replacement_;
+        else
+          out.push_back(c);
       }
     });
     if (split_) pieces.split(by_character(character_), SplitBehavior::merged_with_next);
@@ -115,7 +122,8 @@ class WhitespaceSplitPreTokenizer final : public PreTokenizer {
 
 class PunctuationPreTokenizer final : public PreTokenizer {
  public:
-  explicit PunctuationPreTokenizer(const json::object& spec) : behavior_(behavior_from(find_string(spec, "behavior").value_or("Isolated"))) {}
+  explicit PunctuationPreTokenizer(const json::object& spec)
+      : behavior_(behavior_from(find_string(spec, "behavior").value_or("Isolated"))) {}
   void apply(Pieces& pieces) const override { pieces.split(by_character(is_punctuation), behavior_); }
 
  private:
@@ -142,7 +150,8 @@ class DelimiterPreTokenizer final : public PreTokenizer {
 class SequencePreTokenizer final : public PreTokenizer {
  public:
   explicit SequencePreTokenizer(const json::object& spec) {
-    for (const json::value& part : component_list(spec, "pretokenizers")) parts_.push_back(make_pre_tokenizer(get_object(part, "pre-tokenizer")));
+    for (const json::value& part : component_list(spec, "pretokenizers"))
+      parts_.push_back(make_pre_tokenizer(get_object(part, "pre-tokenizer")));
   }
   void apply(Pieces& pieces) const override {
     for (const auto& part : parts_) part->apply(pieces);
@@ -153,9 +162,13 @@ class SequencePreTokenizer final : public PreTokenizer {
 };
 
 template <typename Kind>
-std::unique_ptr<PreTokenizer> plain(const json::object&) { return std::make_unique<Kind>(); }
+std::unique_ptr<PreTokenizer> plain(const json::object&) {
+  return std::make_unique<Kind>();
+}
 template <typename Kind>
-std::unique_ptr<PreTokenizer> configured(const json::object& spec) { return std::make_unique<Kind>(spec); }
+std::unique_ptr<PreTokenizer> configured(const json::object& spec) {
+  return std::make_unique<Kind>(spec);
+}
 
 struct Entry {
   std::string_view type;

@@ -53,7 +53,8 @@ struct Regex::State {
 };
 
 Regex::Regex(std::string_view oniguruma_pattern) : state_(std::make_unique<State>()) {
-  if (oniguruma_pattern.size() > kPatternBytesMax) throw Error(Code::too_large, "a tokenizer's regular expression is over 64 KiB");
+  if (oniguruma_pattern.size() > kPatternBytesMax)
+    throw Error(Code::too_large, "a tokenizer's regular expression is over 64 KiB");
   state_->pattern = oniguruma_pattern;
   const std::string translated = translate_oniguruma(oniguruma_pattern);
   pcre2_compile_context* context = pcre2_compile_context_create(nullptr);
@@ -61,11 +62,13 @@ Regex::Regex(std::string_view oniguruma_pattern) : state_(std::make_unique<State
   pcre2_set_newline(context, PCRE2_NEWLINE_LF);
   int error = 0;
   PCRE2_SIZE offset = 0;
-  state_->code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
-                               PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context);
+  state_->code =
+      pcre2_compile(reinterpret_cast<PCRE2_SPTR>(translated.data()), translated.size(),
+                    PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &error, &offset, context);
   pcre2_compile_context_free(context);
   if (state_->code == nullptr) {
-    throw Error(Code::unsupported, "regular expression '" + state_->pattern + "' of the tokenizer is not supported: " + message_of(error));
+    throw Error(Code::unsupported,
+                "regular expression '" + state_->pattern + "' of the tokenizer is not supported: " + message_of(error));
   }
   pcre2_jit_compile(state_->code, PCRE2_JIT_COMPLETE);  // without JIT the interpreter gives the same matches
 }
@@ -83,7 +86,8 @@ void Regex::find_all(std::string_view subject, std::vector<Match>& out) const {
                                   PCRE2_NO_UTF_CHECK, scratch.data, scratch.context);
     if (count == PCRE2_ERROR_NOMATCH) break;
     if (count < 0) {
-      throw Error(Code::unprocessable, "regular expression '" + state_->pattern + "' gave up on this text: " + message_of(count));
+      throw Error(Code::unprocessable,
+                  "regular expression '" + state_->pattern + "' gave up on this text: " + message_of(count));
     }
     const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(scratch.data);
     const size_t begin = offsets[0];
@@ -105,7 +109,8 @@ std::string Regex::replace_all(std::string_view subject, std::string_view conten
   std::vector<Match> matches;
   find_all(subject, matches);
   std::string out;
-  for (const Match& match : matches) out += match.matched ? content : subject.substr(match.begin, match.end - match.begin);
+  for (const Match& match : matches)
+    out += match.matched ? content : subject.substr(match.begin, match.end - match.begin);
   return out;
 }
 

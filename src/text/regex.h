@@ -2,7 +2,8 @@
 //
 // Those files are written for Oniguruma's Ruby-like syntax. Where the two engines read the same characters differently
 // (\s, \w, \b, \h, \v, {n,m}+, {,n}, (?m), script names) the pattern is translated; what cannot be translated exactly
-// (class intersections, nested classes, \W inside a class, absent operators, isolated options) is Error(unsupported) by name.
+// (class intersections, nested classes, \W inside a class, absent operators, isolated options) is Error(unsupported) by
+// name.
 #pragma once
 
 #include <memory>
@@ -16,7 +17,8 @@ namespace lyceum::text {
 
 std::string translate_oniguruma(std::string_view pattern);
 std::string escape_regex(std::string_view literal);
-std::string replace_literal(std::string_view text, std::string_view from, std::string_view to);  // REQUIRES: from not empty
+std::string replace_literal(std::string_view text, std::string_view from,
+                            std::string_view to);  // REQUIRES: from not empty
 
 class Regex {
  public:

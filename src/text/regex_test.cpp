@@ -41,7 +41,8 @@ TEST(Regex, ReadsOptionsAndAnchors) {
 }
 
 TEST(Regex, RefusesByName) {
-  for (const char* pattern : {"[a&&b]", "[a[bc]]", R"([\W])", "(?~a)", "a(?i)b", R"(\xE0)", "(", "[a", "a{2}?", R"(\y)"}) {
+  for (const char* pattern :
+       {"[a&&b]", "[a[bc]]", R"([\W])", "(?~a)", "a(?i)b", R"(\xE0)", "(", "[a", "a{2}?", R"(\y)"}) {
     EXPECT_THROW(Regex{pattern}, Error) << pattern;
   }
 }

@@ -1,5 +1,6 @@
-// Oniguruma's syntax to PCRE2's. One pass over the pattern that remembers where the last atom began in the output, because
-// "x{1,3}+" (a repeated repeat in Ruby's syntax, a possessive one in Perl's) has to be wrapped as "(?:x{1,3})+".
+// Oniguruma's syntax to PCRE2's. One pass over the pattern that remembers where the last atom began in the output,
+// because "x{1,3}+" (a repeated repeat in Ruby's syntax, a possessive one in Perl's) has to be wrapped as
+// "(?:x{1,3})+".
 #include <array>
 #include <optional>
 
@@ -22,7 +23,8 @@ class Translator {
 
  private:
   [[noreturn]] void refuse(const std::string& what) const {
-    throw Error(Code::unsupported, "regular expression '" + std::string(in_) + "' of the tokenizer uses " + what + ", which is not supported");
+    throw Error(Code::unsupported, "regular expression '" + std::string(in_) + "' of the tokenizer uses " + what +
+                                       ", which is not supported");
   }
   char peek(size_t ahead = 0) const { return at_ + ahead < in_.size() ? in_[at_ + ahead] : '\0'; }
   bool starts_with(std::string_view text) const { return in_.substr(at_).starts_with(text); }
@@ -31,18 +33,34 @@ class Translator {
   void step() {
     const char c = peek();
     switch (c) {
-      case '\\': begin_atom(); escape(false); return;
-      case '[': begin_atom(); character_class(); return;
-      case '(': group(); return;
+      case '\\':
+        begin_atom();
+        escape(false);
+        return;
+      case '[':
+        begin_atom();
+        character_class();
+        return;
+      case '(':
+        group();
+        return;
       case ')':
         if (groups_.empty()) refuse("an unmatched ')'");
         atom_ = groups_.back();
         groups_.pop_back();
         take();
         return;
-      case '{': interval(); return;
-      case '*': case '+': case '?': simple_quantifier(); return;
-      case '|': take(); return;
+      case '{':
+        interval();
+        return;
+      case '*':
+      case '+':
+      case '?':
+        simple_quantifier();
+        return;
+      case '|':
+        take();
+        return;
       default:
         if ((static_cast<unsigned char>(c) & 0xC0) != 0x80) begin_atom();
         take();
@@ -62,8 +80,10 @@ class Translator {
   // {n} {n,} {n,m} {,m}; anything else between braces is literal text in both engines.
   void interval() {
     const size_t close = in_.find('}', at_);
-    const std::string_view body = close == std::string_view::npos ? std::string_view{} : in_.substr(at_ + 1, close - at_ - 1);
-    const bool is_interval = !body.empty() && body != "," && body.find_first_not_of("0123456789,") == std::string_view::npos &&
+    const std::string_view body =
+        close == std::string_view::npos ? std::string_view{} : in_.substr(at_ + 1, close - at_ - 1);
+    const bool is_interval = !body.empty() && body != "," &&
+                             body.find_first_not_of("0123456789,") == std::string_view::npos &&
                              body.find(',') == body.rfind(',');
     if (!is_interval || !atom_) {
       begin_atom();
@@ -104,15 +124,16 @@ class Translator {
     options();
   }
 
-  // (?i:…) maps letter by letter (Ruby's m is Perl's s). (?i) alone reaches to the end of the enclosing group and across "|" in
-  // Ruby; that is the same in Perl only at the very start.
+  // (?i:…) maps letter by letter (Ruby's m is Perl's s). (?i) alone reaches to the end of the enclosing group and
+  // across "|" in Ruby; that is the same in Perl only at the very start.
   void options() {
     const size_t start = at_;
     std::string flags;
     at_ += 2;
     for (; at_ < in_.size() && in_[at_] != ':' && in_[at_] != ')'; ++at_) {
       const char c = in_[at_];
-      if (c != 'i' && c != 'm' && c != 'x' && c != '-') refuse("the group '" + std::string(in_.substr(start, at_ - start + 1)) + "'");
+      if (c != 'i' && c != 'm' && c != 'x' && c != '-')
+        refuse("the group '" + std::string(in_.substr(start, at_ - start + 1)) + "'");
       if (c == 'x') refuse("extended mode (?x)");
       flags.push_back(c == 'm' ? 's' : c);
     }
@@ -129,23 +150,45 @@ class Translator {
   void escape(bool in_class) {
     const char c = peek(1);
     switch (c) {
-      case 's': emit(R"(\p{White_Space})"); return;
-      case 'S': emit(R"(\P{White_Space})"); return;
-      case 'w': emit(in_class ? std::string(kWordClass) : "[" + std::string(kWordClass) + "]"); return;
+      case 's':
+        emit(R"(\p{White_Space})");
+        return;
+      case 'S':
+        emit(R"(\P{White_Space})");
+        return;
+      case 'w':
+        emit(in_class ? std::string(kWordClass) : "[" + std::string(kWordClass) + "]");
+        return;
       case 'W':
         if (in_class) refuse("\\W inside a character class");
         emit("[^" + std::string(kWordClass) + "]");
         return;
-      case 'd': emit(R"(\p{Nd})"); return;
-      case 'D': emit(R"(\P{Nd})"); return;
-      case 'h': emit(in_class ? "0-9a-fA-F" : "[0-9a-fA-F]"); return;
-      case 'v': emit(R"(\x{0B})"); return;
-      case 'p': case 'P': property(); return;
-      case 'b': case 'B':
-        if (in_class) emit(R"(\x{08})");
-        else word_boundary(c == 'b');
+      case 'd':
+        emit(R"(\p{Nd})");
         return;
-      case 'u': hexadecimal(4); return;
+      case 'D':
+        emit(R"(\P{Nd})");
+        return;
+      case 'h':
+        emit(in_class ? "0-9a-fA-F" : "[0-9a-fA-F]");
+        return;
+      case 'v':
+        emit(R"(\x{0B})");
+        return;
+      case 'p':
+      case 'P':
+        property();
+        return;
+      case 'b':
+      case 'B':
+        if (in_class)
+          emit(R"(\x{08})");
+        else
+          word_boundary(c == 'b');
+        return;
+      case 'u':
+        hexadecimal(4);
+        return;
       case 'x':
         if (peek(2) == '{') {
           const size_t close = in_.find('}', at_);
@@ -155,8 +198,10 @@ class Translator {
           hexadecimal(2);
         }
         return;
-      case '\0': refuse("a trailing backslash");
-      default: break;
+      case '\0':
+        refuse("a trailing backslash");
+      default:
+        break;
     }
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     static constexpr std::string_view kSameLetters = "nrtfaAzZGRXK";
@@ -177,7 +222,8 @@ class Translator {
 
   void hexadecimal(size_t digits) {
     const std::string_view hex = in_.substr(at_ + 2, digits);
-    if (hex.size() != digits || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos) refuse("a malformed \\x or \\u");
+    if (hex.size() != digits || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string_view::npos)
+      refuse("a malformed \\x or \\u");
     if (digits == 2 && hex.front() >= '8') refuse("the raw byte \\x" + std::string(hex));
     out_ += "\\x{" + std::string(hex) + "}";
     at_ += 2 + digits;
@@ -193,10 +239,19 @@ class Translator {
       negated = !negated;
       name.erase(0, 1);
     }
-    static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kNames = {{
-        {"Letter", "L"}, {"Mark", "M"}, {"Number", "N"}, {"Punctuation", "P"}, {"Symbol", "S"}, {"Separator", "Z"}, {"Other", "C"},
-        {"Alphabetic", "Alphabetic"}, {"White_Space", "White_Space"}, {"Emoji", "Emoji"}, {"Space", "White_Space"},
-        {"Extended_Pictographic", "Extended_Pictographic"}}};
+    static constexpr std::array<std::pair<std::string_view, std::string_view>, 12> kNames = {
+        {{"Letter", "L"},
+         {"Mark", "M"},
+         {"Number", "N"},
+         {"Punctuation", "P"},
+         {"Symbol", "S"},
+         {"Separator", "Z"},
+         {"Other", "C"},
+         {"Alphabetic", "Alphabetic"},
+         {"White_Space", "White_Space"},
+         {"Emoji", "Emoji"},
+         {"Space", "White_Space"},
+         {"Extended_Pictographic", "Extended_Pictographic"}}};
     std::string mapped = name.size() <= 2 ? name : "sc:" + name;
     for (const auto& [from, to] : kNames) {
       if (name == from) mapped = to;

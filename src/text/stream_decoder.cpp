@@ -8,7 +8,9 @@ constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 constexpr size_t kByteWindow = 4;
 
 // Bytes of text that no later token can change: a U+FFFD at the end may be a character that is still arriving.
-size_t settled_size(std::string_view text) { return text.ends_with(kReplacement) ? text.size() - kReplacement.size() : text.size(); }
+size_t settled_size(std::string_view text) {
+  return text.ends_with(kReplacement) ? text.size() - kReplacement.size() : text.size();
+}
 
 }  // namespace
 
@@ -18,15 +20,20 @@ bool Tokenizer::is_byte_token(int32_t id) const {
   return text.substr(3, 2).find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
 }
 
-StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special) : tokenizer_(tokenizer), skip_special_(skip_special) {}
+StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)
+    : tokenizer_(tokenizer), skip_special_(skip_special) {}
 
 std::string StreamDecoder::push(int32_t id) {
   const bool silent = tokenizer_.token(id).empty() || (skip_special_ && tokenizer_.is_special(id));
   if (silent) return {};
   switch (tokenizer_.stream_rule()) {
-    case StreamRule::bytes: return push_bytes(id);
-    case StreamRule::pieces: return push_piece(id);
-    case StreamRule::whole: window_.push_back(id); break;
+    case StreamRule::bytes:
+      return push_bytes(id);
+    case StreamRule::pieces:
+      return push_piece(id);
+    case StreamRule::whole:
+      window_.push_back(id);
+      break;
   }
   return {};
 }
@@ -48,7 +55,8 @@ std::string StreamDecoder::push_bytes(int32_t id) {
   return out;
 }
 
-// The window is the last settled token, which keeps the next one from being read as the first of the text, and a run of byte tokens.
+// The window is the last settled token, which keeps the next one from being read as the first of the text, and a run of
+// byte tokens.
 std::string StreamDecoder::push_piece(int32_t id) {
   window_.push_back(id);
   if (tokenizer_.is_byte_token(id)) return {};

@@ -1,7 +1,8 @@
-// tokenize_tool: drives the text room for the comparison scripts in tests/text. Reads JSON lines on standard input, writes one JSON line
-// for each.
-//   tokenize_tool encode <tokenizer.json|tokenizer.bin>: {"hex": "…", "special": bool} -> {"ids": […], "text": …, "streamed": …}
-//   tokenize_tool render: {"template": "…", "messages": […], "tools": […], "add_generation_prompt": bool, "extra": {…}, "now_ms": N}
+// tokenize_tool: drives the text room for the comparison scripts in tests/text. Reads JSON lines on standard input,
+// writes one JSON line for each.
+//   tokenize_tool encode <tokenizer.json|tokenizer.bin>: {"hex": "…", "special": bool} -> {"ids": […], "text": …,
+//   "streamed": …} tokenize_tool render: {"template": "…", "messages": […], "tools": […], "add_generation_prompt":
+//   bool, "extra": {…}, "now_ms": N}
 //     -> {"text": …} or {"error": code, "message": …}
 //   tokenize_tool train <vocab size> <special,special,…>: the paths of documents, one a line -> the tokenizer.json
 #include <algorithm>
@@ -29,7 +30,10 @@ json::object encode_line(const text::Tokenizer& tokenizer, const json::object& r
   for (const int32_t id : ids) streamed += stream.push(id);
   streamed += stream.finish();
   json::array list(ids.begin(), ids.end());
-  return {{"ids", std::move(list)}, {"text", tokenizer.decode(ids, false)}, {"visible", tokenizer.decode(ids, true)}, {"streamed", streamed}};
+  return {{"ids", std::move(list)},
+          {"text", tokenizer.decode(ids, false)},
+          {"visible", tokenizer.decode(ids, true)},
+          {"streamed", streamed}};
 }
 
 void run_encode(const std::string& path) {

@@ -1,8 +1,8 @@
 // tokenizer.h: text to token ids and back, exactly as Hugging Face `tokenizers` does for the same tokenizer.json.
 // Input is bytes: what is not UTF-8 is read as U+FFFD, one for each broken part (Python's errors="replace").
-// Supported: models BPE (byte-level and SentencePiece-style with byte fallback, ignore_merges, dropout refused), Unigram,
-// WordPiece; the normalizers, pre-tokenizers, post-processors and decoders that go with them. An unsupported component throws
-// Error(unsupported) naming it; nothing is guessed. Thread-safe after construction.
+// Supported: models BPE (byte-level and SentencePiece-style with byte fallback, ignore_merges; dropout refused),
+// WordPiece, WordLevel, not Unigram; the normalizers, pre-tokenizers, post-processors and decoders that go with them.
+// An unsupported component throws Error(unsupported) naming it; nothing is guessed. Thread-safe after construction.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,10 @@
 namespace lyceum::text {
 
 struct EncodeOptions {
-  bool add_special_tokens = true;   // run the post-processor's template (BOS, …)
-  // Recognise added tokens inside the text. false is for text that somebody else wrote (a user's message, a file): special tokens,
-  // and added tokens that look like markup (<…>, […]), are then plain characters. Added runs of spaces and the like stay.
+  bool add_special_tokens = true;  // run the post-processor's template (BOS, …)
+  // Recognise added tokens inside the text. false is for text that somebody else wrote (a user's message, a file):
+  // special tokens, and added tokens that look like markup (<…>, […]), are then plain characters. Added runs of spaces
+  // and the like stay.
   bool parse_special = true;
 };
 
@@ -35,12 +36,12 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
   virtual std::vector<int32_t> encode(std::string_view utf8, const EncodeOptions& options = {}) const = 0;
   virtual std::string decode(std::span<const int32_t> ids, bool skip_special = true) const = 0;
-  virtual size_t vocab_size() const = 0;                                   // highest id + 1
+  virtual size_t vocab_size() const = 0;                                     // highest id + 1
   virtual std::optional<int32_t> find_id(std::string_view token) const = 0;  // added tokens first, then the vocabulary
-  virtual std::string_view token(int32_t id) const = 0;                    // as in the vocabulary (byte-level alphabet and all)
+  virtual std::string_view token(int32_t id) const = 0;  // as in the vocabulary (byte-level alphabet and all)
   virtual bool is_special(int32_t id) const = 0;
   virtual StreamRule stream_rule() const { return StreamRule::pieces; }
-  virtual bool is_byte_token(int32_t id) const;                            // "<0x00>" to "<0xFF>"
+  virtual bool is_byte_token(int32_t id) const;  // "<0x00>" to "<0xFF>"
 };
 
 // From the text of a tokenizer.json. Throws Error(invalid_argument | unsupported).
@@ -49,8 +50,8 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(std::string_view json_text);
 std::unique_ptr<Tokenizer> load_llama2c_tokenizer(std::string_view file, size_t vocab_size);
 
 // Turns ids into text piece by piece: holds back bytes until they are whole UTF-8 characters, so that the concatenation
-// of all pieces equals decode() of all ids. A run of byte tokens (SentencePiece style) comes out when the run ends, because one bad byte
-// changes how the whole run reads. One thread.
+// of all pieces equals decode() of all ids. A run of byte tokens (SentencePiece style) comes out when the run ends,
+// because one bad byte changes how the whole run reads. One thread.
 class StreamDecoder {
  public:
   explicit StreamDecoder(const Tokenizer& tokenizer, bool skip_special = true);
@@ -63,8 +64,8 @@ class StreamDecoder {
 
   const Tokenizer& tokenizer_;
   bool skip_special_;
-  std::vector<int32_t> window_;   // the ids whose text is not settled, after just enough settled ones to place it
-  size_t emitted_prefix_ = 0;     // bytes of decode(window_) already returned
+  std::vector<int32_t> window_;  // the ids whose text is not settled, after just enough settled ones to place it
+  size_t emitted_prefix_ = 0;    // bytes of decode(window_) already returned
 };
 
 }  // namespace lyceum::text

@@ -1,4 +1,5 @@
-// The pipeline of a tokenizer.json: added tokens → normalizer → added tokens again → pre-tokenizer → model → post-processor.
+// The pipeline of a tokenizer.json: added tokens → normalizer → added tokens again → pre-tokenizer → model →
+// post-processor.
 #include <array>
 
 #include "base/error.h"
@@ -15,7 +16,8 @@ namespace {
 constexpr size_t kInputBytesMax = 1u << 30;
 
 template <typename Part>
-std::unique_ptr<Part> optional_part(const json::object& file, std::string_view key, std::unique_ptr<Part> (*make)(const json::object&)) {
+std::unique_ptr<Part> optional_part(const json::object& file, std::string_view key,
+                                    std::unique_ptr<Part> (*make)(const json::object&)) {
   const json::object* spec = find_object(file, key);
   return spec == nullptr ? nullptr : make(*spec);
 }
@@ -62,7 +64,9 @@ class JsonTokenizer final : public Tokenizer {
     return join(std::move(tokens));
   }
 
-  size_t vocab_size() const override { return std::max(model_->vocabulary().id_end(), static_cast<size_t>(added_.id_end())); }
+  size_t vocab_size() const override {
+    return std::max(model_->vocabulary().id_end(), static_cast<size_t>(added_.id_end()));
+  }
 
   std::optional<int32_t> find_id(std::string_view token) const override {
     if (const AddedToken* added = added_.find(token)) return added->id;
@@ -76,7 +80,8 @@ class JsonTokenizer final : public Tokenizer {
 
   bool is_special(int32_t id) const override { return added_.is_special(id); }
 
-  // Without a decoder tokens are joined by spaces, which come before each token but the first: a matter of what is before.
+  // Without a decoder tokens are joined by spaces, which come before each token but the first: a matter of what is
+  // before.
   StreamRule stream_rule() const override { return decoder_ ? decoder_->rule() : StreamRule::pieces; }
 
  private:
@@ -98,7 +103,8 @@ class JsonTokenizer final : public Tokenizer {
         continue;
       }
       const bool whole = part.begin == 0 && part.end == text.size();
-      Pieces pieces(whole ? std::move(text) : text.substr(part.begin, part.end - part.begin), starts_here && part.begin == 0);
+      Pieces pieces(whole ? std::move(text) : text.substr(part.begin, part.end - part.begin),
+                    starts_here && part.begin == 0);
       if (pre_tokenizer_) pre_tokenizer_->apply(pieces);
       for (const Piece& piece : pieces.pieces()) model_->encode(pieces.view(piece), ids);
       if (whole) return;

@@ -1,4 +1,5 @@
-// Any bytes as tokenizer.json, then some of them as text. Nothing may crash; what loads must decode what it encodes without throwing.
+// Any bytes as tokenizer.json, then some of them as text. Nothing may crash; what loads must decode what it encodes
+// without throwing.
 #include <cstdint>
 
 #include "base/error.h"

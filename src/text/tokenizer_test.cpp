@@ -34,7 +34,9 @@ std::string small_sentence_piece(const std::string& changes = {}) {
     "decoder": {"type": "Sequence", "decoders": [{"type": "Replace", "pattern": {"String": "▁"}, "content": " "}, {"type": "ByteFallback"},
       {"type": "Fuse"}, {"type": "Strip", "content": " ", "start": 1, "stop": 0}]},
     "model": {"type": "BPE", "dropout": null, "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true,
-      "merges": ["a b", "▁ a", "▁ ab", "ab c"]}})", "test").get_object();
+      "merges": ["a b", "▁ a", "▁ ab", "ab c"]}})",
+                                 "test")
+                          .get_object();
   file["model"].get_object()["vocab"] = std::move(vocab);
   if (!changes.empty()) {
     const json::value patch = parse_json(changes, "patch");
@@ -59,7 +61,9 @@ TEST(Tokenizer, SentencePieceStyleMergesAndFallsBackToBytes) {
   EXPECT_EQ(tokenizer->encode("é", {.add_special_tokens = false}), (Ids{259, 3 + 0xC3, 3 + 0xA9}));
   EXPECT_EQ(tokenizer->decode(Ids{1, 265, 262, 264}), "abc a");
   EXPECT_EQ(tokenizer->decode(Ids{259, 3 + 0xC3, 3 + 0xA9}), "é");
-  EXPECT_EQ(tokenizer->decode(Ids{3 + 0xC3, 260}), "\xEF\xBF\xBD" "a");
+  EXPECT_EQ(tokenizer->decode(Ids{3 + 0xC3, 260}),
+            "\xEF\xBF\xBD"
+            "a");
   EXPECT_EQ(tokenizer->vocab_size(), 267u);
   EXPECT_EQ(tokenizer->find_id("</s>"), 2);
   EXPECT_FALSE(tokenizer->find_id("nothing"));
@@ -91,7 +95,8 @@ TEST(Tokenizer, StreamedTextEqualsDecodedText) {
     Ids ids;
     for (uint64_t i = random.below(12); i > 0; --i) {
       const bool letter = random.below(2) == 0;
-      ids.push_back(static_cast<int32_t>(letter ? 259 + random.below(8) : 3 + (random.below(2) == 0 ? random.below(256) : 0x80 + random.below(0x70))));
+      ids.push_back(static_cast<int32_t>(
+          letter ? 259 + random.below(8) : 3 + (random.below(2) == 0 ? random.below(256) : 0x80 + random.below(0x70))));
     }
     StreamDecoder stream(*tokenizer, false);
     std::string text;
@@ -128,7 +133,8 @@ TEST(Tokenizer, RefusesWhatItDoesNotKnow) {
   EXPECT_EQ(code_of(small_sentence_piece(R"({"decoder": {"type": "CTC"}})")), Code::unsupported);
   EXPECT_EQ(code_of(small_sentence_piece(R"({"post_processor": {"type": "Strange"}})")), Code::unsupported);
   EXPECT_EQ(code_of(R"({"model": {"type": "Strange", "vocab": {}}})"), Code::unsupported);
-  EXPECT_EQ(code_of(R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1}})"), Code::unsupported);
+  EXPECT_EQ(code_of(R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": [], "dropout": 0.1}})"),
+            Code::unsupported);
   EXPECT_EQ(code_of(R"({"model": {"type": "BPE", "vocab": {"a": 0}, "merges": ["a b"]}})"), Code::invalid_argument);
   EXPECT_EQ(code_of(R"({"model": {"type": "BPE", "vocab": {"a": -1}, "merges": []}})"), Code::invalid_argument);
   EXPECT_EQ(code_of(R"({"model": {"type": "BPE", "vocab": {"a": 99999999}, "merges": []}})"), Code::invalid_argument);

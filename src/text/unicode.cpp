@@ -10,7 +10,8 @@
 namespace lyceum::text {
 namespace {
 
-// Length of the well-formed sequence at `offset`, or 0; then `broken` is the length of its maximal broken part (Unicode 3.9, D93b).
+// Length of the well-formed sequence at `offset`, or 0; then `broken` is the length of its maximal broken part
+// (Unicode 3.9, D93b).
 size_t well_formed_length(std::string_view bytes, size_t offset, size_t& broken) noexcept {
   const auto at = [&](size_t i) { return static_cast<unsigned char>(bytes[i]); };
   const unsigned char lead = at(offset);
@@ -105,14 +106,14 @@ bool is_ascii(std::string_view text) noexcept {
 
 bool is_white_space(char32_t c) noexcept {
   if (c < 0x80) return c == ' ' || (c >= 9 && c <= 13);
-  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 || c == 0x202F ||
-         c == 0x205F || c == 0x3000;
+  return c == 0x85 || c == 0xA0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200A) || c == 0x2028 || c == 0x2029 ||
+         c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
 bool is_word(char32_t c) noexcept {
   const auto kind = category(c);
-  const bool circled_letter = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
-                              (c >= 0x1F170 && c <= 0x1F189);
+  const bool circled_letter = (c >= 0x24B6 && c <= 0x24E9) || (c >= 0x1F130 && c <= 0x1F149) ||
+                              (c >= 0x1F150 && c <= 0x1F169) || (c >= 0x1F170 && c <= 0x1F189);
   return between(kind, UTF8PROC_CATEGORY_LU, UTF8PROC_CATEGORY_NL) || kind == UTF8PROC_CATEGORY_PC || circled_letter ||
          c == 0x200C || c == 0x200D;
 }
@@ -151,8 +152,9 @@ std::string normalize(std::string_view text, NormalForm form) {
   options |= form == NormalForm::nfc || form == NormalForm::nfkc ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE;
   if (form == NormalForm::nfkc || form == NormalForm::nfkd) options |= UTF8PROC_COMPAT;
   utf8proc_uint8_t* result = nullptr;
-  const auto length = utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
-                                   &result, static_cast<utf8proc_option_t>(options));
+  const auto length =
+      utf8proc_map(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(text.size()),
+                   &result, static_cast<utf8proc_option_t>(options));
   const std::unique_ptr<utf8proc_uint8_t, decltype(&std::free)> owned(result, &std::free);
   if (length < 0) throw Error(Code::internal, std::string("Unicode normalization failed: ") + utf8proc_errmsg(length));
   return {reinterpret_cast<const char*>(owned.get()), static_cast<size_t>(length)};

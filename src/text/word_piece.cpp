@@ -1,4 +1,5 @@
-// WordPiece (BERT): the longest known prefix of a word, again and again; a word that cannot be covered is one unknown token.
+// WordPiece (BERT): the longest known prefix of a word, again and again; a word that cannot be covered is one unknown
+// token.
 #include "text/model.h"
 #include "text/unicode.h"
 
@@ -57,6 +58,8 @@ class WordPieceModel final : public Model {
 
 }  // namespace
 
-std::unique_ptr<Model> make_word_piece_model(const json::object& spec) { return std::make_unique<WordPieceModel>(spec); }
+std::unique_ptr<Model> make_word_piece_model(const json::object& spec) {
+  return std::make_unique<WordPieceModel>(spec);
+}
 
 }  // namespace lyceum::text

@@ -1,6 +1,6 @@
 """Compares our chat templates with transformers' Jinja: the templates of real models, and snippets written by us for each feature.
 
-    python tests/text/compare_templates.py [--verbose]
+    python tests/text/compare_templates.py [--verbose] [--tool PATH]
 
 Prints "N renderings, D differences" and exits 1 on any difference. A template that transformers refuses must be refused by us too.
 """
@@ -176,10 +176,11 @@ def theirs(request: dict):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--verbose", action="store_true")
+    parser.add_argument("--tool", help="the built tokenize_tool; otherwise it is looked for")
     arguments = parser.parse_args()
     requests = cases()
     lines = "".join(json.dumps(request) + "\n" for _, request in requests)
-    done = subprocess.run([npm_packages.find_tool("tokenize_tool"), "render"], input=lines.encode(), stdout=subprocess.PIPE, check=True)
+    done = subprocess.run([arguments.tool or npm_packages.find_tool("tokenize_tool"), "render"], input=lines.encode(), stdout=subprocess.PIPE, check=True)
     answers = [json.loads(line) for line in done.stdout.decode("utf-8").split("\n") if line]
     totals = {}
     for (name, request), ours in zip(requests, answers, strict=True):

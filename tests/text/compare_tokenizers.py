@@ -1,6 +1,6 @@
 """Compares our tokenizers with Hugging Face `tokenizers` on real vocabularies: ids, decoded text, streamed text.
 
-    python tests/text/compare_tokenizers.py [--count 12000] [name or path to a tokenizer.json …]
+    python tests/text/compare_tokenizers.py [--count 12000] [--tool PATH] [name or path to a tokenizer.json …]
 
 Prints "N strings, D differences" for each tokenizer and exits 1 on any difference.
 """
@@ -49,9 +49,10 @@ def compare(tool: pathlib.Path, name: str, path: pathlib.Path, count: int) -> in
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=12000)
+    parser.add_argument("--tool", type=pathlib.Path, help="the built tokenize_tool; otherwise it is looked for")
     parser.add_argument("names", nargs="*", default=npm_packages.NAMES)
     arguments = parser.parse_args()
-    tool = npm_packages.find_tool("tokenize_tool")
+    tool = arguments.tool or npm_packages.find_tool("tokenize_tool")
     total = 0
     for name in arguments.names:
         path = pathlib.Path(name) if name.endswith(".json") else npm_packages.models_folder(name) / "tokenizer.json"

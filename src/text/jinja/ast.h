@@ -1,5 +1,5 @@
-// ast.h: the parsed template. Expressions evaluate to a value, statements write text and say how the enclosing loop goes on.
-// The tree is immutable: one tree serves any number of threads, each with its own Context.
+// ast.h: the parsed template. Expressions evaluate to a value, statements write text and say how the enclosing loop
+// goes on. The tree is immutable: one tree serves any number of threads, each with its own Context.
 #pragma once
 
 #include <memory>
@@ -49,8 +49,8 @@ struct CallArguments {
 // What "set" and "for" assign to: a name, a namespace's attribute, or a tuple of these.
 struct Target {
   std::string name;
-  std::string attribute;        // with name: ns.attribute
-  std::vector<Target> parts;    // a tuple when not empty
+  std::string attribute;      // with name: ns.attribute
+  std::vector<Target> parts;  // a tuple when not empty
 };
 void assign(Context& context, const Target& target, const Value& value);
 

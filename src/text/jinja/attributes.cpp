@@ -1,5 +1,5 @@
-// object.name, object[key], slices, and the methods of strings, lists and dictionaries. As in transformers' sandbox, methods that would
-// change a list or dictionary are refused, and names with a leading underscore do not exist.
+// object.name, object[key], slices, and the methods of strings, lists and dictionaries. As in transformers' sandbox,
+// methods that would change a list or dictionary are refused, and names with a leading underscore do not exist.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -20,7 +20,8 @@ Value texts(std::vector<std::string> parts, Budget& budget) {
 }
 
 const std::string& need_text(const Value& value, std::string_view method) {
-  if (value.as_string() == nullptr) throw Error(Code::invalid_argument, std::string(method) + " needs a string, not " + std::string(value.type_name()));
+  if (value.as_string() == nullptr)
+    throw Error(Code::invalid_argument, std::string(method) + " needs a string, not " + std::string(value.type_name()));
   return *value.as_string();
 }
 
@@ -38,7 +39,8 @@ Value split_method(Context& context, const std::string& text, Arguments& argumen
   const Parameters given(arguments, "split()", {"sep", "maxsplit"});
   context.budget.text(text.size());
   const int64_t limit = given.whole(1, -1);
-  if (given.find(0) == nullptr || given.find(0)->is_none()) return texts(split_spaces(text, limit, from_right), context.budget);
+  if (given.find(0) == nullptr || given.find(0)->is_none())
+    return texts(split_spaces(text, limit, from_right), context.budget);
   return texts(split(text, need_text(*given.find(0), "split()"), limit, from_right), context.budget);
 }
 
@@ -63,7 +65,8 @@ Value remove_affix_method(Context&, const std::string& text, Arguments& argument
 
 Value replace_method(Context& context, const std::string& text, Arguments& arguments) {
   const Parameters given(arguments, "replace()", {"old", "new", "count"});
-  return replace(text, need_text(given.require(0), "replace()"), need_text(given.require(1), "replace()"), given.whole(2, -1), context.budget);
+  return replace(text, need_text(given.require(0), "replace()"), need_text(given.require(1), "replace()"),
+                 given.whole(2, -1), context.budget);
 }
 
 template <bool from_right>
@@ -112,7 +115,8 @@ Value partition_method(Context&, const std::string& text, Arguments& arguments) 
   if (mark.empty()) throw Error(Code::invalid_argument, "empty separator");
   const size_t found = from_right ? text.rfind(mark) : text.find(mark);
   if (found == std::string::npos) {
-    return from_right ? Value::list({Value(""), Value(""), Value(text)}, true) : Value::list({Value(text), Value(""), Value("")}, true);
+    return from_right ? Value::list({Value(""), Value(""), Value(text)}, true)
+                      : Value::list({Value(text), Value(""), Value("")}, true);
   }
   return Value::list({Value(text.substr(0, found)), Value(mark), Value(text.substr(found + mark.size()))}, true);
 }
@@ -133,7 +137,9 @@ Value every_method(Context&, const std::string& text, Arguments& arguments) {
 }
 
 bool is_digit(char32_t c) { return is_numeric(c); }
-bool is_letter(char32_t c) { return is_word(c) && !is_numeric(c) && !is_mark(c) && c != '_' && c != 0x200C && c != 0x200D; }
+bool is_letter(char32_t c) {
+  return is_word(c) && !is_numeric(c) && !is_mark(c) && c != '_' && c != 0x200C && c != 0x200D;
+}
 bool is_letter_or_digit(char32_t c) { return is_letter(c) || is_numeric(c); }
 
 template <std::string (*function)(std::string_view)>
@@ -147,26 +153,47 @@ struct TextEntry {
   TextMethod method;
 };
 constexpr std::array<TextEntry, 29> kTextMethods = {{
-    {"strip", strip_method<Side::both>},    {"lstrip", strip_method<Side::left>},     {"rstrip", strip_method<Side::right>},
-    {"split", split_method<false>},         {"rsplit", split_method<true>},           {"startswith", affix_method<false>},
-    {"endswith", affix_method<true>},       {"replace", replace_method},              {"upper", plain_method<upper>},
-    {"lower", plain_method<lower>},         {"title", plain_method<title>},           {"capitalize", plain_method<capitalize>},
-    {"find", find_method<false>},           {"rfind", find_method<true>},             {"index", find_method<false>},
-    {"count", count_method},                {"join", join_method},                    {"splitlines", split_lines_method},
-    {"removeprefix", remove_affix_method<false>}, {"removesuffix", remove_affix_method<true>}, {"partition", partition_method<false>},
-    {"rpartition", partition_method<true>}, {"isdigit", every_method<is_digit>},      {"isnumeric", every_method<is_digit>},
-    {"isalpha", every_method<is_letter>},   {"isalnum", every_method<is_letter_or_digit>}, {"isspace", every_method<is_python_space>},
-    {"isupper", case_method<upper>},        {"islower", case_method<lower>},
+    {"strip", strip_method<Side::both>},
+    {"lstrip", strip_method<Side::left>},
+    {"rstrip", strip_method<Side::right>},
+    {"split", split_method<false>},
+    {"rsplit", split_method<true>},
+    {"startswith", affix_method<false>},
+    {"endswith", affix_method<true>},
+    {"replace", replace_method},
+    {"upper", plain_method<upper>},
+    {"lower", plain_method<lower>},
+    {"title", plain_method<title>},
+    {"capitalize", plain_method<capitalize>},
+    {"find", find_method<false>},
+    {"rfind", find_method<true>},
+    {"index", find_method<false>},
+    {"count", count_method},
+    {"join", join_method},
+    {"splitlines", split_lines_method},
+    {"removeprefix", remove_affix_method<false>},
+    {"removesuffix", remove_affix_method<true>},
+    {"partition", partition_method<false>},
+    {"rpartition", partition_method<true>},
+    {"isdigit", every_method<is_digit>},
+    {"isnumeric", every_method<is_digit>},
+    {"isalpha", every_method<is_letter>},
+    {"isalnum", every_method<is_letter_or_digit>},
+    {"isspace", every_method<is_python_space>},
+    {"isupper", case_method<upper>},
+    {"islower", case_method<lower>},
 }};
 
 Value text_attribute(Context& context, const Value& object, std::string_view name) {
   for (const TextEntry& entry : kTextMethods) {
     if (entry.name != name) continue;
-    return make_callable(std::string(name), [&context, object, method = entry.method, is_index = name == "index"](Arguments& arguments) -> Value {
-      Value result = method(context, *object.as_string(), arguments);
-      if (is_index && result.whole() < 0) throw Error(Code::invalid_argument, "substring not found");
-      return result;
-    });
+    return make_callable(
+        std::string(name),
+        [&context, object, method = entry.method, is_index = name == "index"](Arguments& arguments) -> Value {
+          Value result = method(context, *object.as_string(), arguments);
+          if (is_index && result.whole() < 0) throw Error(Code::invalid_argument, "substring not found");
+          return result;
+        });
   }
   return Undefined{std::string(name), "str object"};
 }
@@ -174,14 +201,17 @@ Value text_attribute(Context& context, const Value& object, std::string_view nam
 Value dict_items(const Dict& dict, bool keys, bool values) {
   std::vector<Value> items;
   for (const auto& [key, value] : dict.items) {
-    if (keys && values) items.push_back(Value::list({key, value}, true));
-    else items.push_back(keys ? key : value);
+    if (keys && values)
+      items.push_back(Value::list({key, value}, true));
+    else
+      items.push_back(keys ? key : value);
   }
   return Value::list(std::move(items));
 }
 
 bool changes_container(std::string_view name) {
-  static constexpr std::array<std::string_view, 11> kNames = {"append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear", "update", "setdefault", "popitem"};
+  static constexpr std::array<std::string_view, 11> kNames = {
+      "append", "extend", "insert", "pop", "remove", "reverse", "sort", "clear", "update", "setdefault", "popitem"};
   return std::ranges::find(kNames, name) != kNames.end();
 }
 
@@ -207,7 +237,8 @@ std::optional<Value> dict_method(Context& context, const Value& object, std::str
     });
   }
   if (name == "copy") return make_callable("copy", [object](Arguments&) { return object; });
-  if (changes_container(name) && name != "sort" && name != "reverse" && name != "append" && name != "extend" && name != "insert" && name != "remove") {
+  if (changes_container(name) && name != "sort" && name != "reverse" && name != "append" && name != "extend" &&
+      name != "insert" && name != "remove") {
     return unsafe(name, object);
   }
   return std::nullopt;
@@ -217,19 +248,20 @@ Value list_attribute(Context& context, const Value& object, std::string_view nam
   if (changes_container(name)) return unsafe(name, object);
   if (name == "copy") return make_callable("copy", [object](Arguments&) { return object; });
   if (name == "count" || name == "index") {
-    return make_callable(std::string(name), [&context, object, counts = name == "count"](Arguments& arguments) -> Value {
-      const Parameters given(arguments, "a list method", {"value"});
-      int64_t count = 0;
-      int64_t position = 0;
-      for (const Value& item : object.as_list()->items) {
-        const bool same = equal(item, given.require(0), context.budget);
-        if (same && !counts) return position;
-        count += same;
-        ++position;
-      }
-      if (!counts) throw Error(Code::invalid_argument, "the value is not in the list");
-      return count;
-    });
+    return make_callable(std::string(name),
+                         [&context, object, counts = name == "count"](Arguments& arguments) -> Value {
+                           const Parameters given(arguments, "a list method", {"value"});
+                           int64_t count = 0;
+                           int64_t position = 0;
+                           for (const Value& item : object.as_list()->items) {
+                             const bool same = equal(item, given.require(0), context.budget);
+                             if (same && !counts) return position;
+                             count += same;
+                             ++position;
+                           }
+                           if (!counts) throw Error(Code::invalid_argument, "the value is not in the list");
+                           return count;
+                         });
   }
   return Undefined{std::string(name), "list object"};
 }
@@ -246,7 +278,8 @@ int64_t bound(const Value& value, int64_t fallback, int64_t low, int64_t high, i
   return std::clamp(at, low, high);
 }
 Range slice_range(int64_t size, const Value& start, const Value& stop, const Value& step) {
-  if (!step.is_none() && !step.is_whole()) throw Error(Code::invalid_argument, "slice indices must be integers or None");
+  if (!step.is_none() && !step.is_whole())
+    throw Error(Code::invalid_argument, "slice indices must be integers or None");
   const int64_t by = step.is_none() ? 1 : step.whole();
   if (by == 0) throw Error(Code::invalid_argument, "slice step cannot be zero");
   const int64_t stride = std::clamp<int64_t>(by, -(int64_t{1} << 40), int64_t{1} << 40);
@@ -256,7 +289,8 @@ Range slice_range(int64_t size, const Value& start, const Value& stop, const Val
 
 template <typename Take>
 void walk(const Range& range, Take take) {
-  for (int64_t i = range.start; range.step > 0 ? i < range.stop : i > range.stop; i += range.step) take(static_cast<size_t>(i));
+  for (int64_t i = range.start; range.step > 0 ? i < range.stop : i > range.stop; i += range.step)
+    take(static_cast<size_t>(i));
 }
 
 std::optional<Value> indexed(Context& context, const Value& object, int64_t index) {
@@ -300,7 +334,8 @@ Value get_attribute(Context& context, const Value& object, std::string_view name
 Value get_item(Context& context, const Value& object, const Value& key) {
   if (const Undefined* missing = object.as_undefined()) undefined_error(*missing);
   if (const Dict* dict = object.as_dict()) {
-    const bool hashable = key.as_dict() == nullptr && (key.as_list() == nullptr || key.as_list()->tuple) && !key.is_undefined();
+    const bool hashable =
+        key.as_dict() == nullptr && (key.as_list() == nullptr || key.as_list()->tuple) && !key.is_undefined();
     if (const Value* found = hashable ? find_item(*dict, key) : nullptr) return *found;
   } else if (key.is_whole()) {
     if (auto found = indexed(context, object, key.whole())) return std::move(*found);
@@ -313,7 +348,8 @@ Value slice(Context& context, const Value& object, const Value& start, const Val
   if (const Undefined* missing = object.as_undefined()) undefined_error(*missing);
   if (const List* list = object.as_list()) {
     std::vector<Value> items;
-    walk(slice_range(static_cast<int64_t>(list->items.size()), start, stop, step), [&](size_t i) { items.push_back(list->items[i]); });
+    walk(slice_range(static_cast<int64_t>(list->items.size()), start, stop, step),
+         [&](size_t i) { items.push_back(list->items[i]); });
     context.budget.step(items.size());
     return Value::list(std::move(items), list->tuple);
   }

@@ -1,5 +1,5 @@
-// budget.h: what one rendering may use. Every evaluated node is a step; work on long values is charged by its size, so no filter or
-// operator can do much for one step.
+// budget.h: what one rendering may use. Every evaluated node is a step; work on long values is charged by its size, so
+// no filter or operator can do much for one step.
 #pragma once
 
 #include <cstddef>

@@ -29,7 +29,8 @@ std::shared_ptr<Namespace> Context::make_namespace() {
 
 Parameters::Parameters(Arguments& arguments, std::string_view function, std::initializer_list<std::string_view> names)
     : function_(function), names_(names.begin(), names.end()), values_(names.size()), given_(names.size()) {
-  if (arguments.positional.size() > names_.size()) throw Error(Code::invalid_argument, function_ + " got too many arguments");
+  if (arguments.positional.size() > names_.size())
+    throw Error(Code::invalid_argument, function_ + " got too many arguments");
   for (size_t i = 0; i < arguments.positional.size(); ++i) {
     values_[i] = arguments.positional[i];
     given_[i] = true;
@@ -51,7 +52,9 @@ const Value& Parameters::require(size_t index) const {
 int64_t Parameters::whole(size_t index, int64_t fallback) const {
   const Value* value = find(index);
   if (value == nullptr || value->is_none()) return fallback;
-  if (!value->is_whole()) throw Error(Code::invalid_argument, "parameter '" + names_[index] + "' of " + function_ + " must be a whole number");
+  if (!value->is_whole())
+    throw Error(Code::invalid_argument,
+                "parameter '" + names_[index] + "' of " + function_ + " must be a whole number");
   return value->whole();
 }
 
@@ -71,9 +74,11 @@ Value call(Context& context, const Value& callee, Arguments& arguments) {
   }
   if (const Undefined* missing = callee.as_undefined()) {
     if (missing->owner.starts_with(kUnsafeOwner)) {
-      throw Error(Code::invalid_argument, "access to attribute '" + missing->name + "' of '" + missing->owner.substr(kUnsafeOwner.size()) + "' is unsafe");
+      throw Error(Code::invalid_argument, "access to attribute '" + missing->name + "' of '" +
+                                              missing->owner.substr(kUnsafeOwner.size()) + "' is unsafe");
     }
-    if (!missing->owner.empty()) throw Error(Code::unsupported, "method '" + missing->name + "' of " + missing->owner + " is not supported");
+    if (!missing->owner.empty())
+      throw Error(Code::unsupported, "method '" + missing->name + "' of " + missing->owner + " is not supported");
     throw Error(Code::unsupported, "function '" + missing->name + "' is not known");
   }
   throw Error(Code::invalid_argument, "'" + std::string(callee.type_name()) + "' object is not callable");

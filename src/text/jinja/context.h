@@ -25,8 +25,10 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  Value find(std::string_view name) const;      // Undefined when no scope has it
-  void set(std::string_view name, Value value) { scope->variables.insert_or_assign(std::string(name), std::move(value)); }
+  Value find(std::string_view name) const;  // Undefined when no scope has it
+  void set(std::string_view name, Value value) {
+    scope->variables.insert_or_assign(std::string(name), std::move(value));
+  }
   void write(std::string_view text);
   std::shared_ptr<Namespace> make_namespace();
   void keep(const std::shared_ptr<Scope>& macro_scope) { macro_scopes_.push_back(macro_scope); }
@@ -75,7 +77,8 @@ class Capture {
   std::string saved_;
 };
 
-// Arguments of a filter, test or function, matched to its parameter names as Python does. Throws for unknown or surplus ones.
+// Arguments of a filter, test or function, matched to its parameter names as Python does. Throws for unknown or surplus
+// ones.
 class Parameters {
  public:
   Parameters(Arguments& arguments, std::string_view function, std::initializer_list<std::string_view> names);
@@ -101,8 +104,8 @@ void define_globals(Context& context);
 
 // Marks, in Undefined::owner, a name that the sandbox hides.
 constexpr std::string_view kUnsafeOwner = "unsafe ";
-Value get_attribute(Context& context, const Value& object, std::string_view name);   // object.name
-Value get_item(Context& context, const Value& object, const Value& key);             // object[key]
+Value get_attribute(Context& context, const Value& object, std::string_view name);  // object.name
+Value get_item(Context& context, const Value& object, const Value& key);            // object[key]
 Value slice(Context& context, const Value& object, const Value& start, const Value& stop, const Value& step);
 Value call(Context& context, const Value& callee, Arguments& arguments);
 Value make_callable(std::string name, std::function<Value(Arguments&)> body);

@@ -11,18 +11,21 @@ namespace {
       throw Error(Code::invalid_argument, "'" + missing->name + "' is undefined");
     }
   }
-  throw Error(Code::invalid_argument, "unsupported operand types for " + std::string(operation) + ": '" + std::string(left.type_name()) + "' and '" +
-                                          std::string(right.type_name()) + "'");
+  throw Error(Code::invalid_argument, "unsupported operand types for " + std::string(operation) + ": '" +
+                                          std::string(left.type_name()) + "' and '" + std::string(right.type_name()) +
+                                          "'");
 }
 
-[[noreturn]] void overflow_error() { throw Error(Code::unsupported, "a whole number beyond 64 bits in a chat template is not supported"); }
+[[noreturn]] void overflow_error() {
+  throw Error(Code::unsupported, "a whole number beyond 64 bits in a chat template is not supported");
+}
 
 Value add(const Value& left, const Value& right, Context& context) {
   if (left.as_string() != nullptr && right.as_string() != nullptr) {
     context.budget.text(left.as_string()->size() + right.as_string()->size());
     return *left.as_string() + *right.as_string();
   }
-  if (const auto *a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr && a->tuple == b->tuple) {
+  if (const auto* a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr && a->tuple == b->tuple) {
     context.budget.step(a->items.size() + b->items.size());
     std::vector<Value> items = a->items;
     items.insert(items.end(), b->items.begin(), b->items.end());
@@ -67,7 +70,8 @@ Value multiply(const Value& left, const Value& right, Context& context) {
 
 // Python rounds the quotient down and gives the remainder the divisor's sign.
 Value divide(std::string_view operation, const Value& left, const Value& right) {
-  if (operation == "%" && left.as_string() != nullptr) throw Error(Code::unsupported, "formatting with % in a chat template is not supported");
+  if (operation == "%" && left.as_string() != nullptr)
+    throw Error(Code::unsupported, "formatting with % in a chat template is not supported");
   if (!left.is_number() || !right.is_number()) operand_error(operation, left, right);
   if (right.number() == 0) throw Error(Code::invalid_argument, "division by zero");
   if (operation == "/") return left.number() / right.number();
@@ -89,7 +93,8 @@ Value power(const Value& left, const Value& right) {
   if (!left.is_whole() || !right.is_whole() || right.whole() < 0) return std::pow(left.number(), right.number());
   int64_t result = 1;
   if (right.whole() > 64 && std::abs(left.number()) > 1) overflow_error();
-  const int64_t exponent = right.whole() > 64 ? 64 + right.whole() % 2 : right.whole();  // of 0, 1 and -1 only the parity matters
+  const int64_t exponent =
+      right.whole() > 64 ? 64 + right.whole() % 2 : right.whole();  // of 0, 1 and -1 only the parity matters
   for (int64_t i = 0; i < exponent; ++i) {
     int64_t next = 0;
     if (__builtin_mul_overflow(result, left.whole(), &next)) overflow_error();
@@ -173,7 +178,9 @@ Value Item::eval(Context& context) const {
 }
 
 Value Slice::eval(Context& context) const {
-  const auto part = [&](const ExpressionPtr& expression) { return expression ? evaluate(*expression, context) : Value(None{}); };
+  const auto part = [&](const ExpressionPtr& expression) {
+    return expression ? evaluate(*expression, context) : Value(None{});
+  };
   const Value held = evaluate(*object, context);
   const Value from = part(start);
   const Value to = part(stop);

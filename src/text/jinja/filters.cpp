@@ -1,8 +1,9 @@
-// The filters that chat templates use, as Jinja defines them, with transformers' tojson. Filters that give a generator in Python give a list here.
+// The filters that chat templates use, as Jinja defines them, with transformers' tojson. Filters that give a generator
+// in Python give a list here.
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <optional>
@@ -53,12 +54,15 @@ Value to_json(Context& context, const Value& value, Arguments& arguments) {
   if (const Value* indent = given.find(1); indent != nullptr && !indent->is_none()) {
     style.pretty = true;
     style.item_separator = ",";
-    if (indent->as_string() != nullptr) style.indent = *indent->as_string();
-    else style.indent.assign(static_cast<size_t>(std::clamp<int64_t>(given.whole(1, 0), 0, 1024)), ' ');
+    if (indent->as_string() != nullptr)
+      style.indent = *indent->as_string();
+    else
+      style.indent.assign(static_cast<size_t>(std::clamp<int64_t>(given.whole(1, 0), 0, 1024)), ' ');
   }
   if (const Value* separators = given.find(2); separators != nullptr && !separators->is_none()) {
     const List* pair = separators->as_list();
-    if (pair == nullptr || pair->items.size() != 2) throw Error(Code::invalid_argument, "tojson's separators must be two strings");
+    if (pair == nullptr || pair->items.size() != 2)
+      throw Error(Code::invalid_argument, "tojson's separators must be two strings");
     style.item_separator = to_text(pair->items[0], context.budget);
     style.key_separator = to_text(pair->items[1], context.budget);
   }
@@ -100,7 +104,8 @@ template <bool last>
 Value end_item(Context& context, const Value& value, Arguments& arguments) {
   const Parameters none(arguments, last ? "last" : "first", {});
   const std::vector<Value> items = to_items(value, context.budget);
-  if (items.empty()) return Undefined{last ? "No last item, sequence was empty." : "No first item, sequence was empty.", ""};
+  if (items.empty())
+    return Undefined{last ? "No last item, sequence was empty." : "No first item, sequence was empty.", ""};
   return last ? items.back() : items.front();
 }
 
@@ -124,7 +129,8 @@ Value replaced(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "replace", {"old", "new", "count"});
   given.require(0);
   given.require(1);
-  return replace(to_text(value, context.budget), given.text(0, "", context.budget), given.text(1, "", context.budget), given.whole(2, -1), context.budget);
+  return replace(to_text(value, context.budget), given.text(0, "", context.budget), given.text(1, "", context.budget),
+                 given.whole(2, -1), context.budget);
 }
 
 Value to_string(Context& context, const Value& value, Arguments& arguments) {
@@ -170,8 +176,10 @@ Value rounded(Context&, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "round", {"precision", "method"});
   Budget unused;
   const std::string method = given.text(1, "common", unused);
-  if (method != "common" && method != "ceil" && method != "floor") throw Error(Code::invalid_argument, "round's method must be common, ceil or floor");
-  if (!value.is_number()) throw Error(Code::invalid_argument, "round needs a number, not " + std::string(value.type_name()));
+  if (method != "common" && method != "ceil" && method != "floor")
+    throw Error(Code::invalid_argument, "round's method must be common, ceil or floor");
+  if (!value.is_number())
+    throw Error(Code::invalid_argument, "round needs a number, not " + std::string(value.type_name()));
   const int64_t precision = std::clamp<int64_t>(given.whole(0, 0), -300, 300);
   if (method == "common" && value.is_whole() && precision >= 0) return value.whole();
   const double scale = std::pow(10.0, static_cast<double>(precision));
@@ -195,12 +203,23 @@ Value escape(Context& context, const Value& value, Arguments& arguments) {
   std::string out;
   for (const char c : to_text(value, context.budget)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out.push_back(c);
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out.push_back(c);
     }
   }
   context.budget.text(out.size());
@@ -210,8 +229,10 @@ Value escape(Context& context, const Value& value, Arguments& arguments) {
 Value indent(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "indent", {"width", "first", "blank"});
   std::string pad(4, ' ');
-  if (given.find(0) != nullptr && given.find(0)->as_string() != nullptr) pad = *given.find(0)->as_string();
-  else pad.assign(static_cast<size_t>(std::clamp<int64_t>(given.whole(0, 4), 0, 1024)), ' ');
+  if (given.find(0) != nullptr && given.find(0)->as_string() != nullptr)
+    pad = *given.find(0)->as_string();
+  else
+    pad.assign(static_cast<size_t>(std::clamp<int64_t>(given.whole(0, 4), 0, 1024)), ' ');
   const bool blank = given.flag(2, false);
   const std::vector<std::string> lines = split_lines(to_text(value, context.budget) + "\n");
   std::string out = given.flag(1, false) ? pad : "";
@@ -237,9 +258,11 @@ Value reversed(Context& context, const Value& value, Arguments& arguments) {
 
 Value absolute(Context&, const Value& value, Arguments& arguments) {
   const Parameters none(arguments, "abs", {});
-  if (!value.is_number()) throw Error(Code::invalid_argument, "bad operand type for abs(): '" + std::string(value.type_name()) + "'");
+  if (!value.is_number())
+    throw Error(Code::invalid_argument, "bad operand type for abs(): '" + std::string(value.type_name()) + "'");
   if (!value.is_whole()) return std::abs(value.number());
-  if (value.whole() == INT64_MIN) throw Error(Code::unsupported, "a whole number beyond 64 bits in a chat template is not supported");
+  if (value.whole() == INT64_MIN)
+    throw Error(Code::unsupported, "a whole number beyond 64 bits in a chat template is not supported");
   return std::abs(value.whole());
 }
 

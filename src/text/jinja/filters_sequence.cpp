@@ -14,7 +14,8 @@ Value follow(Context& context, Value value, const Value& path) {
   if (path.as_string() == nullptr) return get_item(context, value, path);
   for (const std::string& part : split(*path.as_string(), ".", -1, false)) {
     const bool index = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == std::string::npos;
-    value = index ? get_item(context, value, Value(static_cast<int64_t>(std::stoll(part)))) : get_item(context, value, Value(part));
+    value = index ? get_item(context, value, Value(static_cast<int64_t>(std::stoll(part))))
+                  : get_item(context, value, Value(part));
   }
   return value;
 }
@@ -69,7 +70,9 @@ Value extreme(Context& context, const Value& value, Arguments& arguments, int si
   const Parameters given(arguments, sign < 0 ? "min" : "max", {"case_sensitive", "attribute"});
   const std::vector<Value> items = to_items(value, context.budget);
   if (items.empty()) return Undefined{"No aggregated item, sequence was empty.", ""};
-  const auto key = [&](const Value& item) { return folded(follow_optional(context, item, given.find(1)), given.flag(0, false)); };
+  const auto key = [&](const Value& item) {
+    return folded(follow_optional(context, item, given.find(1)), given.flag(0, false));
+  };
   size_t best = 0;
   for (size_t i = 1; i < items.size(); ++i) {
     if (compare(key(items[i]), key(items[best]), context.budget) * sign > 0) best = i;
@@ -97,7 +100,8 @@ Value filter_sort(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "sort", {"reverse", "case_sensitive", "attribute"});
   std::vector<Value> items = to_items(value, context.budget);
   std::vector<Value> keys;
-  for (const Value& item : items) keys.push_back(folded(follow_optional(context, item, given.find(2)), given.flag(1, false)));
+  for (const Value& item : items)
+    keys.push_back(folded(follow_optional(context, item, given.find(2)), given.flag(1, false)));
   return Value::list(sorted_by(context, std::move(items), std::move(keys), given.flag(0, false)));
 }
 
@@ -118,9 +122,11 @@ Value filter_unique(Context& context, const Value& value, Arguments& arguments) 
 Value filter_dictsort(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "dictsort", {"case_sensitive", "by", "reverse"});
   const std::string by = given.text(1, "key", context.budget);
-  if (by != "key" && by != "value") throw Error(Code::invalid_argument, "You can only sort by either \"key\" or \"value\"");
+  if (by != "key" && by != "value")
+    throw Error(Code::invalid_argument, "You can only sort by either \"key\" or \"value\"");
   const Dict* dict = value.as_dict();
-  if (dict == nullptr) throw Error(Code::invalid_argument, "dictsort needs a mapping, not " + std::string(value.type_name()));
+  if (dict == nullptr)
+    throw Error(Code::invalid_argument, "dictsort needs a mapping, not " + std::string(value.type_name()));
   std::vector<Value> items;
   std::vector<Value> keys;
   for (const auto& [key, item] : dict->items) {
@@ -152,10 +158,18 @@ Value filter_map(Context& context, const Value& value, Arguments& arguments) {
   return Value::list(std::move(out));
 }
 
-Value filter_select(Context& context, const Value& value, Arguments& arguments) { return choose(context, value, arguments, false, true); }
-Value filter_reject(Context& context, const Value& value, Arguments& arguments) { return choose(context, value, arguments, false, false); }
-Value filter_selectattr(Context& context, const Value& value, Arguments& arguments) { return choose(context, value, arguments, true, true); }
-Value filter_rejectattr(Context& context, const Value& value, Arguments& arguments) { return choose(context, value, arguments, true, false); }
+Value filter_select(Context& context, const Value& value, Arguments& arguments) {
+  return choose(context, value, arguments, false, true);
+}
+Value filter_reject(Context& context, const Value& value, Arguments& arguments) {
+  return choose(context, value, arguments, false, false);
+}
+Value filter_selectattr(Context& context, const Value& value, Arguments& arguments) {
+  return choose(context, value, arguments, true, true);
+}
+Value filter_rejectattr(Context& context, const Value& value, Arguments& arguments) {
+  return choose(context, value, arguments, true, false);
+}
 
 Value filter_sum(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "sum", {"attribute", "start"});
@@ -164,9 +178,11 @@ Value filter_sum(Context& context, const Value& value, Arguments& arguments) {
   bool exact = given.find(1) == nullptr || given.find(1)->is_whole();
   for (const Value& item : to_items(value, context.budget)) {
     const Value number = follow_optional(context, item, given.find(0));
-    if (!number.is_number()) throw Error(Code::invalid_argument, "sum needs numbers, not " + std::string(number.type_name()));
+    if (!number.is_number())
+      throw Error(Code::invalid_argument, "sum needs numbers, not " + std::string(number.type_name()));
     if (exact && number.is_whole()) {
-      if (__builtin_add_overflow(whole, number.whole(), &whole)) throw Error(Code::unsupported, "a sum beyond 64 bits in a chat template is not supported");
+      if (__builtin_add_overflow(whole, number.whole(), &whole))
+        throw Error(Code::unsupported, "a sum beyond 64 bits in a chat template is not supported");
       continue;
     }
     if (exact) real = static_cast<double>(whole);
@@ -176,8 +192,12 @@ Value filter_sum(Context& context, const Value& value, Arguments& arguments) {
   return exact ? Value(whole) : Value(real);
 }
 
-Value filter_min(Context& context, const Value& value, Arguments& arguments) { return extreme(context, value, arguments, -1); }
-Value filter_max(Context& context, const Value& value, Arguments& arguments) { return extreme(context, value, arguments, 1); }
+Value filter_min(Context& context, const Value& value, Arguments& arguments) {
+  return extreme(context, value, arguments, -1);
+}
+Value filter_max(Context& context, const Value& value, Arguments& arguments) {
+  return extreme(context, value, arguments, 1);
+}
 
 Value filter_batch(Context& context, const Value& value, Arguments& arguments) {
   const Parameters given(arguments, "batch", {"linecount", "fill_with"});
@@ -214,7 +234,8 @@ Value filter_groupby(Context& context, const Value& value, Arguments& arguments)
     const Value first = folded(key_of(items[begin]), given.flag(2, false));
     std::vector<Value> members;
     size_t end = begin;
-    while (end < items.size() && equal(folded(key_of(items[end]), given.flag(2, false)), first, context.budget)) members.push_back(items[end++]);
+    while (end < items.size() && equal(folded(key_of(items[end]), given.flag(2, false)), first, context.budget))
+      members.push_back(items[end++]);
     groups.push_back(Value::list({key_of(items[begin]), Value::list(std::move(members))}, true));
     begin = end;
   }

@@ -10,16 +10,20 @@ constexpr int64_t kRangeMax = 100'000;  // as in Jinja's sandbox
 
 Value range(Context& context, Arguments& arguments) {
   const auto& given = arguments.positional;
-  if (given.empty() || given.size() > 3 || !arguments.named.empty()) throw Error(Code::invalid_argument, "range() takes one to three numbers");
+  if (given.empty() || given.size() > 3 || !arguments.named.empty())
+    throw Error(Code::invalid_argument, "range() takes one to three numbers");
   for (const Value& value : given) {
-    if (!value.is_whole()) throw Error(Code::invalid_argument, "'" + std::string(value.type_name()) + "' object cannot be interpreted as an integer");
+    if (!value.is_whole())
+      throw Error(Code::invalid_argument,
+                  "'" + std::string(value.type_name()) + "' object cannot be interpreted as an integer");
   }
   const int64_t start = given.size() == 1 ? 0 : given[0].whole();
   const int64_t stop = given.size() == 1 ? given[0].whole() : given[1].whole();
   const int64_t step = given.size() == 3 ? given[2].whole() : 1;
   if (step == 0) throw Error(Code::invalid_argument, "range() arg 3 must not be zero");
   constexpr int64_t kFar = int64_t{1} << 60;
-  if (start > kFar || start < -kFar || stop > kFar || stop < -kFar || step > kFar || step < -kFar) throw Error(Code::unprocessable, "range too big");
+  if (start > kFar || start < -kFar || stop > kFar || stop < -kFar || step > kFar || step < -kFar)
+    throw Error(Code::unprocessable, "range too big");
   const int64_t distance = step > 0 ? stop - start : start - stop;
   const int64_t stride = step > 0 ? step : -step;
   const int64_t count = distance <= 0 ? 0 : (distance - 1) / stride + 1;
@@ -68,7 +72,8 @@ Value raise_exception(Context& context, Arguments& arguments) {
 Value strftime_now(Context& context, Arguments& arguments) {
   const Parameters given(arguments, "strftime_now()", {"format"});
   given.require(0);
-  const std::string format = given.text(0, "", context.budget) + "!";  // the mark tells an empty result from a full buffer
+  const std::string format =
+      given.text(0, "", context.budget) + "!";  // the mark tells an empty result from a full buffer
   if (format.size() > 256) throw Error(Code::invalid_argument, "strftime_now()'s format is over 255 bytes");
   const auto seconds = static_cast<std::time_t>(context.now_ms() / 1000);
   std::tm local{};
@@ -84,15 +89,20 @@ Value strftime_now(Context& context, Arguments& arguments) {
 
 using Function = Value (*)(Context&, Arguments&);
 constexpr std::pair<std::string_view, Function> kFunctions[] = {
-    {"range", range}, {"dict", [](Context& context, Arguments& arguments) { return Value::dict(pairs(context, arguments)); }},
-    {"namespace", make_space}, {"raise_exception", raise_exception}, {"strftime_now", strftime_now},
+    {"range", range},
+    {"dict", [](Context& context, Arguments& arguments) { return Value::dict(pairs(context, arguments)); }},
+    {"namespace", make_space},
+    {"raise_exception", raise_exception},
+    {"strftime_now", strftime_now},
 };
 
 }  // namespace
 
 void define_globals(Context& context) {
   for (const auto& [name, function] : kFunctions) {
-    context.set(name, make_callable(std::string(name), [&context, function = function](Arguments& arguments) { return function(context, arguments); }));
+    context.set(name, make_callable(std::string(name), [&context, function = function](Arguments& arguments) {
+                  return function(context, arguments);
+                }));
   }
 }
 

@@ -11,7 +11,9 @@ namespace {
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
-bool starts_name(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80; }
+bool starts_name(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || static_cast<unsigned char>(c) >= 0x80;
+}
 
 // Jinja reads "\r\n" and "\r" as "\n" and drops one newline at the very end.
 std::string normalized_source(std::string_view source) {
@@ -91,9 +93,12 @@ class Lexer {
     const char sign = after == '-' || after == '+' ? after : '\0';
     push_text(std::string_view(source_).substr(at_, tag - at_), sign, kind != '{');
     advance(tag - at_ + 2 + (sign == '\0' ? 0 : 1));
-    if (kind == '#') comment();
-    else if (kind == '{') expression(TokenKind::variable_begin, TokenKind::variable_end, "}}");
-    else if (!raw_block()) expression(TokenKind::block_begin, TokenKind::block_end, "%}");
+    if (kind == '#')
+      comment();
+    else if (kind == '{')
+      expression(TokenKind::variable_begin, TokenKind::variable_end, "}}");
+    else if (!raw_block())
+      expression(TokenKind::block_begin, TokenKind::block_end, "%}");
     line_starting_ = at_ > 0 && source_[at_ - 1] == '\n';
   }
 
@@ -107,14 +112,18 @@ class Lexer {
 
   // What follows "%}" or "#}": "-" eats all white space, "+" nothing, otherwise trim_blocks eats one newline.
   void after_block(char sign) {
-    if (sign == '-') skip_spaces();
-    else if (sign != '+' && peek() == '\n') advance(1);
+    if (sign == '-')
+      skip_spaces();
+    else if (sign != '+' && peek() == '\n')
+      advance(1);
   }
 
   // {% raw %}…{% endraw %}. True when the tag just opened is one.
   bool raw_block() {
     size_t i = at_;
-    const auto skip = [&] { while (i < source_.size() && is_space(source_[i])) ++i; };
+    const auto skip = [&] {
+      while (i < source_.size() && is_space(source_[i])) ++i;
+    };
     skip();
     if (source_.compare(i, 3, "raw") != 0) return false;
     i += 3;
@@ -131,7 +140,9 @@ class Lexer {
     for (size_t tag = source_.find("{%", at_); tag != std::string::npos; tag = source_.find("{%", tag + 2)) {
       size_t i = tag + 2;
       const char before = i < source_.size() && (source_[i] == '-' || source_[i] == '+') ? source_[i++] : '\0';
-      const auto skip = [&] { while (i < source_.size() && is_space(source_[i])) ++i; };
+      const auto skip = [&] {
+        while (i < source_.size() && is_space(source_[i])) ++i;
+      };
       skip();
       if (source_.compare(i, 6, "endraw") != 0) continue;
       i += 6;
@@ -166,8 +177,10 @@ class Lexer {
     if (!std::string_view(source_).substr(at_ + skip).starts_with(mark)) return false;
     push(end, "");
     advance(skip + mark.size());
-    if (is_block) after_block(sign);
-    else if (sign == '-') skip_spaces();
+    if (is_block)
+      after_block(sign);
+    else if (sign == '-')
+      skip_spaces();
     return true;
   }
 
@@ -176,8 +189,9 @@ class Lexer {
     if (starts_name(c)) return name();
     if (is_digit(c)) return number();
     if (c == '\'' || c == '"') return quoted(c);
-    static constexpr std::array<std::string_view, 25> kSymbols = {"==", "!=", ">=", "<=", "//", "**", "+", "-", "/", "*", "%", "~", "[",
-                                                                  "]", "(", ")", "{", "}", ">", "<", "=", ".", ":", "|", ","};
+    static constexpr std::array<std::string_view, 25> kSymbols = {"==", "!=", ">=", "<=", "//", "**", "+", "-", "/",
+                                                                  "*",  "%",  "~",  "[",  "]",  "(",  ")", "{", "}",
+                                                                  ">",  "<",  "=",  ".",  ":",  "|",  ","};
     for (const std::string_view symbol : kSymbols) {
       if (!here(symbol)) continue;
       balance(symbol, open);
@@ -199,13 +213,16 @@ class Lexer {
 
   void name() {
     size_t count = 1;
-    while (at_ + count < source_.size() && (starts_name(source_[at_ + count]) || is_digit(source_[at_ + count]))) ++count;
+    while (at_ + count < source_.size() && (starts_name(source_[at_ + count]) || is_digit(source_[at_ + count])))
+      ++count;
     push(TokenKind::name, source_.substr(at_, count));
     advance(count);
   }
 
   size_t digits_from(size_t i) const {
-    while (i < source_.size() && (is_digit(source_[i]) || (source_[i] == '_' && i + 1 < source_.size() && is_digit(source_[i + 1])))) ++i;
+    while (i < source_.size() &&
+           (is_digit(source_[i]) || (source_[i] == '_' && i + 1 < source_.size() && is_digit(source_[i + 1]))))
+      ++i;
     return i;
   }
 
@@ -244,8 +261,10 @@ class Lexer {
     std::string value;
     size_t i = at_ + 1;
     while (i < source_.size() && source_[i] != quote) {
-      if (source_[i] == '\\' && i + 1 < source_.size()) i = escape(i + 1, value);
-      else value.push_back(source_[i++]);
+      if (source_[i] == '\\' && i + 1 < source_.size())
+        i = escape(i + 1, value);
+      else
+        value.push_back(source_[i++]);
     }
     if (i >= source_.size()) fail("a string is not closed");
     tokens_.push_back({TokenKind::string, std::move(value), line});
@@ -266,7 +285,8 @@ class Lexer {
     if (c >= '0' && c <= '7') {
       char32_t number = 0;
       const size_t end = i + 3;
-      for (; i < end && i < source_.size() && source_[i] >= '0' && source_[i] <= '7'; ++i) number = number * 8 + static_cast<char32_t>(source_[i] - '0');
+      for (; i < end && i < source_.size() && source_[i] >= '0' && source_[i] <= '7'; ++i)
+        number = number * 8 + static_cast<char32_t>(source_[i] - '0');
       append_utf8(value, number);
       return i;
     }
@@ -278,7 +298,8 @@ class Lexer {
 
   size_t hexadecimal(size_t i, size_t digits, std::string& value) {
     const std::string hex = source_.substr(i + 1, digits);
-    if (hex.size() != digits || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos) fail("a malformed escape in a string");
+    if (hex.size() != digits || hex.find_first_not_of("0123456789abcdefABCDEF") != std::string::npos)
+      fail("a malformed escape in a string");
     const auto c = static_cast<char32_t>(std::strtoul(hex.c_str(), nullptr, 16));
     if (c > 0x10FFFF || (c >= 0xD800 && c <= 0xDFFF)) fail("an escape in a string is not a character");
     append_utf8(value, c);

@@ -1,5 +1,5 @@
-// lexer.h: a template cut into text and tokens, with Jinja's white-space rules as transformers sets them (trim_blocks, lstrip_blocks, no
-// trailing newline) already applied to the text.
+// lexer.h: a template cut into text and tokens, with Jinja's white-space rules as transformers sets them (trim_blocks,
+// lstrip_blocks, no trailing newline) already applied to the text.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +9,23 @@
 
 namespace lyceum::text::jinja {
 
-enum class TokenKind { data, variable_begin, variable_end, block_begin, block_end, name, string, integer, real, symbol, end };
+enum class TokenKind {
+  data,
+  variable_begin,
+  variable_end,
+  block_begin,
+  block_end,
+  name,
+  string,
+  integer,
+  real,
+  symbol,
+  end
+};
 
 struct Token {
   TokenKind kind;
-  std::string text;   // data and strings: their final value
+  std::string text;  // data and strings: their final value
   int line;
   int64_t integer = 0;
   double real = 0;

@@ -29,8 +29,12 @@ class Parser {
   const Token& peek(size_t ahead = 0) const { return tokens_[std::min(at_ + ahead, tokens_.size() - 1)]; }
   const Token& next() { return at_ + 1 < tokens_.size() ? tokens_[at_++] : tokens_[at_]; }
   int line() const { return peek().line; }
-  bool is_symbol(std::string_view text, size_t ahead = 0) const { return peek(ahead).kind == TokenKind::symbol && peek(ahead).text == text; }
-  bool is_name(std::string_view text, size_t ahead = 0) const { return peek(ahead).kind == TokenKind::name && peek(ahead).text == text; }
+  bool is_symbol(std::string_view text, size_t ahead = 0) const {
+    return peek(ahead).kind == TokenKind::symbol && peek(ahead).text == text;
+  }
+  bool is_name(std::string_view text, size_t ahead = 0) const {
+    return peek(ahead).kind == TokenKind::name && peek(ahead).text == text;
+  }
   bool skip_symbol(std::string_view text) {
     if (!is_symbol(text)) return false;
     ++at_;
@@ -283,8 +287,10 @@ class Parser {
       if (skip_symbol(")")) break;
       Parameter parameter;
       parameter.name = identifier();
-      if (skip_symbol("=")) parameter.fallback = expression();
-      else if (!out.empty() && out.back().fallback) fail("a parameter without default after one with");
+      if (skip_symbol("="))
+        parameter.fallback = expression();
+      else if (!out.empty() && out.back().fallback)
+        fail("a parameter without default after one with");
       out.push_back(std::move(parameter));
     }
     return out;
@@ -470,15 +476,19 @@ class Parser {
     const Token& token = peek();
     const int start = token.line;
     switch (token.kind) {
-      case TokenKind::name: return name();
+      case TokenKind::name:
+        return name();
       case TokenKind::string: {
         std::string text;
         while (peek().kind == TokenKind::string) text += next().text;
         return std::make_unique<Literal>(start, Value(std::move(text)));
       }
-      case TokenKind::integer: return std::make_unique<Literal>(start, Value(next().integer));
-      case TokenKind::real: return std::make_unique<Literal>(start, Value(next().real));
-      default: break;
+      case TokenKind::integer:
+        return std::make_unique<Literal>(start, Value(next().integer));
+      case TokenKind::real:
+        return std::make_unique<Literal>(start, Value(next().real));
+      default:
+        break;
     }
     if (skip_symbol("(")) return bracketed(start);
     if (skip_symbol("[")) return list(start);
@@ -615,15 +625,19 @@ class Parser {
     const Test function = find_test(name);
     if (function == nullptr) refuse("test '" + name + "' is not supported");
     CallArguments arguments;
-    if (skip_symbol("(")) arguments = call_arguments();
-    else if (begins_test_argument()) arguments.positional.push_back(postfix(primary(), true));
+    if (skip_symbol("("))
+      arguments = call_arguments();
+    else if (begins_test_argument())
+      arguments.positional.push_back(postfix(primary(), true));
     return std::make_unique<TestCall>(start, std::move(subject), function, std::move(arguments), negated);
   }
 
   // "x is divisibleby 3": one argument without brackets, unless the next word goes on with the expression around.
   bool begins_test_argument() {
     const TokenKind kind = peek().kind;
-    if (kind == TokenKind::string || kind == TokenKind::integer || kind == TokenKind::real || is_symbol("[") || is_symbol("{")) return true;
+    if (kind == TokenKind::string || kind == TokenKind::integer || kind == TokenKind::real || is_symbol("[") ||
+        is_symbol("{"))
+      return true;
     if (kind != TokenKind::name) return false;
     if (is_name("is")) fail("tests with 'is' cannot be chained");
     static constexpr std::array<std::string_view, 6> kWords = {"else", "or", "and", "if", "in", "not"};

@@ -1,5 +1,5 @@
-// parser.h: tokens to tree. Precedence and grammar are Jinja 3's. Throws Error(invalid_argument) for malformed templates and
-// Error(unsupported) for tags, filters and tests that are not known, each with its line.
+// parser.h: tokens to tree. Precedence and grammar are Jinja 3's. Throws Error(invalid_argument) for malformed
+// templates and Error(unsupported) for tags, filters and tests that are not known, each with its line.
 #pragma once
 
 #include <string_view>

@@ -13,13 +13,18 @@ namespace {
 
 void append_hex(std::string& out, char32_t c) {
   char buffer[16];
-  if (c < 0x100) std::snprintf(buffer, sizeof buffer, "\\x%02x", static_cast<unsigned>(c));
-  else if (c < 0x10000) std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(c));
-  else std::snprintf(buffer, sizeof buffer, "\\U%08x", static_cast<unsigned>(c));
+  if (c < 0x100)
+    std::snprintf(buffer, sizeof buffer, "\\x%02x", static_cast<unsigned>(c));
+  else if (c < 0x10000)
+    std::snprintf(buffer, sizeof buffer, "\\u%04x", static_cast<unsigned>(c));
+  else
+    std::snprintf(buffer, sizeof buffer, "\\U%08x", static_cast<unsigned>(c));
   out += buffer;
 }
 
-bool printable(char32_t c) { return c < 0x80 ? c >= 0x20 && c != 0x7F : !is_other(c) && !(is_white_space(c) && c != ' '); }
+bool printable(char32_t c) {
+  return c < 0x80 ? c >= 0x20 && c != 0x7F : !is_other(c) && !(is_white_space(c) && c != ' ');
+}
 
 std::string string_repr(std::string_view text) {
   const char quote = text.find('\'') != std::string_view::npos && text.find('"') == std::string_view::npos ? '"' : '\'';
@@ -82,14 +87,23 @@ class JsonWriter {
 
   void write(const Value& value, size_t level) {
     budget_.step();
-    if (const auto* text = value.as_string()) write_string(*text);
-    else if (value.is_none()) out += "null";
-    else if (const auto* flag = value.as_bool()) out += *flag ? "true" : "false";
-    else if (const auto* number = value.as_int()) out += std::to_string(*number);
-    else if (const auto* real = value.as_float()) out += std::isnan(*real) ? "NaN" : std::isinf(*real) ? (*real > 0 ? "Infinity" : "-Infinity") : float_text(*real);
-    else if (const auto* list = value.as_list()) write_list(*list, level);
-    else if (const auto* dict = value.as_dict()) write_dict(*dict, level);
-    else throw Error(Code::invalid_argument, "Object of type " + std::string(value.type_name()) + " is not JSON serializable");
+    if (const auto* text = value.as_string())
+      write_string(*text);
+    else if (value.is_none())
+      out += "null";
+    else if (const auto* flag = value.as_bool())
+      out += *flag ? "true" : "false";
+    else if (const auto* number = value.as_int())
+      out += std::to_string(*number);
+    else if (const auto* real = value.as_float())
+      out += std::isnan(*real) ? "NaN" : std::isinf(*real) ? (*real > 0 ? "Infinity" : "-Infinity") : float_text(*real);
+    else if (const auto* list = value.as_list())
+      write_list(*list, level);
+    else if (const auto* dict = value.as_dict())
+      write_dict(*dict, level);
+    else
+      throw Error(Code::invalid_argument,
+                  "Object of type " + std::string(value.type_name()) + " is not JSON serializable");
     if (out.size() > Budget::kTextBytesMax) budget_.text(out.size());
   }
 
@@ -118,7 +132,8 @@ class JsonWriter {
     std::vector<size_t> order(dict.items.size());
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     if (style_.sort_keys) {
-      std::ranges::stable_sort(order, [&](size_t a, size_t b) { return compare(dict.items[a].first, dict.items[b].first, budget_) < 0; });
+      std::ranges::stable_sort(
+          order, [&](size_t a, size_t b) { return compare(dict.items[a].first, dict.items[b].first, budget_) < 0; });
     }
     out.push_back('{');
     for (size_t i = 0; i < order.size(); ++i) {
@@ -144,14 +159,29 @@ class JsonWriter {
     for (size_t i = 0; i < text.size();) {
       const char32_t c = next_code_point(text, i);
       switch (c) {
-        case '"': out += "\\\""; break;
-        case '\\': out += "\\\\"; break;
-        case '\n': out += "\\n"; break;
-        case '\r': out += "\\r"; break;
-        case '\t': out += "\\t"; break;
-        case '\b': out += "\\b"; break;
-        case '\f': out += "\\f"; break;
-        default: write_character(c);
+        case '"':
+          out += "\\\"";
+          break;
+        case '\\':
+          out += "\\\\";
+          break;
+        case '\n':
+          out += "\\n";
+          break;
+        case '\r':
+          out += "\\r";
+          break;
+        case '\t':
+          out += "\\t";
+          break;
+        case '\b':
+          out += "\\b";
+          break;
+        case '\f':
+          out += "\\f";
+          break;
+        default:
+          write_character(c);
       }
     }
     out.push_back('"');
@@ -202,7 +232,8 @@ std::string to_text(const Value& value, Budget& budget) {
   if (const auto* number = value.as_int()) return std::to_string(*number);
   if (const auto* real = value.as_float()) return float_text(*real);
   if (value.as_list() != nullptr || value.as_dict() != nullptr) return to_repr(value, budget);
-  throw Error(Code::unsupported, "printing a " + std::string(value.type_name()) + " in a chat template is not supported");
+  throw Error(Code::unsupported,
+              "printing a " + std::string(value.type_name()) + " in a chat template is not supported");
 }
 
 std::string to_repr(const Value& value, Budget& budget) {

@@ -8,7 +8,8 @@ namespace {
 // The `loop` variable. Fields are those that exist in Jinja; `recursive` loops are refused by the parser.
 class LoopVariable {
  public:
-  LoopVariable(Context& context, const std::vector<Value>& items) : items_(items), space_(std::make_shared<Namespace>()), index_(std::make_shared<size_t>(0)) {
+  LoopVariable(Context& context, const std::vector<Value>& items)
+      : items_(items), space_(std::make_shared<Namespace>()), index_(std::make_shared<size_t>(0)) {
     auto& fields = space_->attributes;
     fields["length"] = static_cast<int64_t>(items.size());
     fields["depth"] = int64_t{1};  // counts recursion only, not nested loops
@@ -20,7 +21,8 @@ class LoopVariable {
     auto previous = std::make_shared<std::vector<Value>>();
     fields["changed"] = make_callable("loop.changed", [previous, &context](Arguments& arguments) -> Value {
       const bool same = previous->size() == arguments.positional.size() && !previous->empty() &&
-                        std::ranges::equal(*previous, arguments.positional, [&](const Value& a, const Value& b) { return equal(a, b, context.budget); });
+                        std::ranges::equal(*previous, arguments.positional,
+                                           [&](const Value& a, const Value& b) { return equal(a, b, context.budget); });
       if (!same) *previous = arguments.positional;
       return !same;
     });
@@ -63,27 +65,35 @@ std::string apply_filters(const std::vector<FilterStep>& filters, std::string te
 
 void bind_parameters(Context& context, const MacroDefinition& macro, Arguments& arguments) {
   std::vector<Value> rest;
-  for (size_t i = macro.parameters.size(); i < arguments.positional.size(); ++i) rest.push_back(arguments.positional[i]);
-  if (!rest.empty() && !macro.takes_rest) throw Error(Code::invalid_argument, "macro '" + macro.name + "' takes at most " + std::to_string(macro.parameters.size()) + " arguments");
+  for (size_t i = macro.parameters.size(); i < arguments.positional.size(); ++i)
+    rest.push_back(arguments.positional[i]);
+  if (!rest.empty() && !macro.takes_rest)
+    throw Error(Code::invalid_argument,
+                "macro '" + macro.name + "' takes at most " + std::to_string(macro.parameters.size()) + " arguments");
   std::vector<std::pair<Value, Value>> named_rest;
   std::vector<std::pair<std::string, Value>> named = std::move(arguments.named);
   for (size_t i = 0; i < macro.parameters.size(); ++i) {
     const Parameter& parameter = macro.parameters[i];
     const auto given = std::ranges::find(named, parameter.name, &std::pair<std::string, Value>::first);
     if (i < arguments.positional.size()) {
-      if (given != named.end()) throw Error(Code::invalid_argument, "macro '" + macro.name + "' got argument '" + parameter.name + "' twice");
+      if (given != named.end())
+        throw Error(Code::invalid_argument, "macro '" + macro.name + "' got argument '" + parameter.name + "' twice");
       context.set(parameter.name, arguments.positional[i]);
     } else if (given != named.end()) {
       context.set(parameter.name, given->second);
       named.erase(given);
     } else {
-      context.set(parameter.name, parameter.fallback ? evaluate(*parameter.fallback, context) : Value(Undefined{parameter.name, ""}));
+      context.set(parameter.name,
+                  parameter.fallback ? evaluate(*parameter.fallback, context) : Value(Undefined{parameter.name, ""}));
     }
   }
   for (auto& [name, value] : named) {
-    if (name == "caller") context.set(name, value);
-    else if (macro.takes_named_rest) named_rest.emplace_back(name, value);
-    else throw Error(Code::invalid_argument, "macro '" + macro.name + "' has no argument '" + name + "'");
+    if (name == "caller")
+      context.set(name, value);
+    else if (macro.takes_named_rest)
+      named_rest.emplace_back(name, value);
+    else
+      throw Error(Code::invalid_argument, "macro '" + macro.name + "' has no argument '" + name + "'");
   }
   if (macro.takes_rest) context.set("varargs", Value::list(std::move(rest), true));
   if (macro.takes_named_rest) context.set("kwargs", Value::dict(std::move(named_rest)));
@@ -92,7 +102,8 @@ void bind_parameters(Context& context, const MacroDefinition& macro, Arguments& 
 void unpack(Context& context, const Target& target, const Value& value) {
   const std::vector<Value> items = to_items(value, context.budget);
   if (items.size() != target.parts.size()) {
-    throw Error(Code::invalid_argument, std::to_string(items.size()) + " values cannot be unpacked into " + std::to_string(target.parts.size()) + " names");
+    throw Error(Code::invalid_argument, std::to_string(items.size()) + " values cannot be unpacked into " +
+                                            std::to_string(target.parts.size()) + " names");
   }
   for (size_t i = 0; i < items.size(); ++i) assign(context, target.parts[i], items[i]);
 }
@@ -113,8 +124,10 @@ void assign(Context& context, const Target& target, const Value& value) {
   if (!target.parts.empty()) return unpack(context, target, value);
   if (target.attribute.empty()) return context.set(target.name, value);
   const Value space = context.find(target.name);
-  if (space.as_namespace() == nullptr) throw Error(Code::invalid_argument, "cannot assign attribute on non-namespace object '" + target.name + "'");
-  if (target.attribute.starts_with('_')) throw Error(Code::invalid_argument, "a namespace attribute may not begin with '_'");
+  if (space.as_namespace() == nullptr)
+    throw Error(Code::invalid_argument, "cannot assign attribute on non-namespace object '" + target.name + "'");
+  if (target.attribute.starts_with('_'))
+    throw Error(Code::invalid_argument, "a namespace attribute may not begin with '_'");
   space.as_namespace()->attributes.insert_or_assign(target.attribute, value);
 }
 
@@ -186,8 +199,10 @@ Flow CapturedBody::exec(Context& context) const {
     text = capture.take();
   }
   text = apply_filters(filters, std::move(text), context);
-  if (target) assign(context, *target, Value(std::move(text)));
-  else context.write(text);
+  if (target)
+    assign(context, *target, Value(std::move(text)));
+  else
+    context.write(text);
   return flow;
 }
 

@@ -9,13 +9,15 @@ namespace lyceum::text::jinja {
 namespace {
 
 const Value& only_argument(Arguments& arguments) {
-  if (arguments.positional.size() != 1 || !arguments.named.empty()) throw Error(Code::invalid_argument, "this test needs exactly one argument");
+  if (arguments.positional.size() != 1 || !arguments.named.empty())
+    throw Error(Code::invalid_argument, "this test needs exactly one argument");
   return arguments.positional.front();
 }
 
 template <bool (*test)(const Value&)>
 bool simple(Context&, const Value& value, Arguments& arguments) {
-  if (!arguments.positional.empty() || !arguments.named.empty()) throw Error(Code::invalid_argument, "this test takes no argument");
+  if (!arguments.positional.empty() || !arguments.named.empty())
+    throw Error(Code::invalid_argument, "this test takes no argument");
   return test(value);
 }
 
@@ -44,7 +46,8 @@ bool is_lower(const Value& value) { return cased(value, lower); }
 bool is_upper(const Value& value) { return cased(value, upper); }
 
 int64_t remainder(const Value& value, int64_t divisor) {
-  if (!value.is_whole()) throw Error(Code::invalid_argument, "this test needs whole numbers, not " + std::string(value.type_name()));
+  if (!value.is_whole())
+    throw Error(Code::invalid_argument, "this test needs whole numbers, not " + std::string(value.type_name()));
   if (divisor == 0) throw Error(Code::invalid_argument, "division by zero");
   return divisor == -1 ? 0 : value.whole() % divisor;
 }
@@ -56,37 +59,84 @@ bool divisible(Context&, const Value& value, Arguments& arguments) {
   if (!divisor.is_whole()) throw Error(Code::invalid_argument, "divisibleby needs a whole number");
   return remainder(value, divisor.whole()) == 0;
 }
-bool equals(Context& context, const Value& value, Arguments& arguments) { return equal(value, only_argument(arguments), context.budget); }
-bool differs(Context& context, const Value& value, Arguments& arguments) { return !equal(value, only_argument(arguments), context.budget); }
-bool less(Context& context, const Value& value, Arguments& arguments) { return compare(value, only_argument(arguments), context.budget) < 0; }
-bool at_most(Context& context, const Value& value, Arguments& arguments) { return compare(value, only_argument(arguments), context.budget) <= 0; }
-bool greater(Context& context, const Value& value, Arguments& arguments) { return compare(value, only_argument(arguments), context.budget) > 0; }
-bool at_least(Context& context, const Value& value, Arguments& arguments) { return compare(value, only_argument(arguments), context.budget) >= 0; }
-bool within(Context& context, const Value& value, Arguments& arguments) { return contains(only_argument(arguments), value, context.budget); }
+bool equals(Context& context, const Value& value, Arguments& arguments) {
+  return equal(value, only_argument(arguments), context.budget);
+}
+bool differs(Context& context, const Value& value, Arguments& arguments) {
+  return !equal(value, only_argument(arguments), context.budget);
+}
+bool less(Context& context, const Value& value, Arguments& arguments) {
+  return compare(value, only_argument(arguments), context.budget) < 0;
+}
+bool at_most(Context& context, const Value& value, Arguments& arguments) {
+  return compare(value, only_argument(arguments), context.budget) <= 0;
+}
+bool greater(Context& context, const Value& value, Arguments& arguments) {
+  return compare(value, only_argument(arguments), context.budget) > 0;
+}
+bool at_least(Context& context, const Value& value, Arguments& arguments) {
+  return compare(value, only_argument(arguments), context.budget) >= 0;
+}
+bool within(Context& context, const Value& value, Arguments& arguments) {
+  return contains(only_argument(arguments), value, context.budget);
+}
 
 // Identity: meant for none and booleans, where it is equality of type and value.
 bool same(Context& context, const Value& value, Arguments& arguments) {
   const Value& other = only_argument(arguments);
   return value.type_name() == other.type_name() && equal(value, other, context.budget);
 }
-bool known_filter(Context& context, const Value& value, Arguments&) { return find_filter(to_text(value, context.budget)) != nullptr; }
-bool known_test(Context& context, const Value& value, Arguments&) { return find_test(to_text(value, context.budget)) != nullptr; }
+bool known_filter(Context& context, const Value& value, Arguments&) {
+  return find_filter(to_text(value, context.budget)) != nullptr;
+}
+bool known_test(Context& context, const Value& value, Arguments&) {
+  return find_test(to_text(value, context.budget)) != nullptr;
+}
 
 struct Entry {
   std::string_view name;
   Test test;
 };
 constexpr std::array<Entry, 39> kTests = {{
-    {"defined", simple<defined>},   {"undefined", simple<undefined>}, {"none", simple<none>},         {"string", simple<text>},
-    {"number", simple<number>},     {"integer", simple<integer>},     {"float", simple<real>},        {"boolean", simple<boolean>},
-    {"true", simple<is_true>},      {"false", simple<is_false>},      {"mapping", simple<mapping>},   {"sequence", simple<sequence>},
-    {"iterable", simple<iterable>}, {"callable", simple<is_callable>}, {"escaped", simple<escaped>},  {"lower", simple<is_lower>},
-    {"upper", simple<is_upper>},    {"even", simple<even>},           {"odd", simple<odd>},           {"divisibleby", divisible},
-    {"equalto", equals},            {"eq", equals},                   {"==", equals},                 {"ne", differs},
-    {"!=", differs},                {"lt", less},                     {"lessthan", less},             {"<", less},
-    {"le", at_most},                {"<=", at_most},                  {"gt", greater},                {"greaterthan", greater},
-    {">", greater},                 {"ge", at_least},                 {">=", at_least},               {"in", within},
-    {"sameas", same},               {"filter", known_filter},         {"test", known_test},
+    {"defined", simple<defined>},
+    {"undefined", simple<undefined>},
+    {"none", simple<none>},
+    {"string", simple<text>},
+    {"number", simple<number>},
+    {"integer", simple<integer>},
+    {"float", simple<real>},
+    {"boolean", simple<boolean>},
+    {"true", simple<is_true>},
+    {"false", simple<is_false>},
+    {"mapping", simple<mapping>},
+    {"sequence", simple<sequence>},
+    {"iterable", simple<iterable>},
+    {"callable", simple<is_callable>},
+    {"escaped", simple<escaped>},
+    {"lower", simple<is_lower>},
+    {"upper", simple<is_upper>},
+    {"even", simple<even>},
+    {"odd", simple<odd>},
+    {"divisibleby", divisible},
+    {"equalto", equals},
+    {"eq", equals},
+    {"==", equals},
+    {"ne", differs},
+    {"!=", differs},
+    {"lt", less},
+    {"lessthan", less},
+    {"<", less},
+    {"le", at_most},
+    {"<=", at_most},
+    {"gt", greater},
+    {"greaterthan", greater},
+    {">", greater},
+    {"ge", at_least},
+    {">=", at_least},
+    {"in", within},
+    {"sameas", same},
+    {"filter", known_filter},
+    {"test", known_test},
 }};
 
 }  // namespace

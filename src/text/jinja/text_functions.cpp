@@ -10,8 +10,10 @@ namespace lyceum::text::jinja {
 namespace {
 
 void append_upper(std::string& out, char32_t c) {
-  if (c == 0xDF) out += "SS";  // the one common letter whose upper case is two
-  else append_utf8(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
+  if (c == 0xDF)
+    out += "SS";  // the one common letter whose upper case is two
+  else
+    append_utf8(out, static_cast<char32_t>(utf8proc_toupper(static_cast<utf8proc_int32_t>(c))));
 }
 
 bool is_cased(char32_t c) {
@@ -71,8 +73,10 @@ std::string title(std::string_view text) {
   for (size_t i = 0; i < text.size();) {
     const size_t begin = i;
     const char32_t c = next_code_point(text, i);
-    if (inside) out += lower(text.substr(begin, i - begin));
-    else append_upper(out, c);
+    if (inside)
+      out += lower(text.substr(begin, i - begin));
+    else
+      append_upper(out, c);
     inside = is_cased(c);
   }
   return out;

@@ -13,12 +13,13 @@ namespace lyceum::text::jinja {
 std::string upper(std::string_view text);
 std::string lower(std::string_view text);
 std::string capitalize(std::string_view text);
-std::string title(std::string_view text);                      // str.title(): a letter after a non-letter
+std::string title(std::string_view text);  // str.title(): a letter after a non-letter
 
 enum class Side { left, right, both };
-std::string_view strip(std::string_view text, Side side);      // white space
+std::string_view strip(std::string_view text, Side side);  // white space
 std::string_view strip(std::string_view text, Side side, std::string_view characters);
-std::string replace(std::string_view text, std::string_view from, std::string_view to, int64_t count, Budget& budget);  // count < 0: all
+std::string replace(std::string_view text, std::string_view from, std::string_view to, int64_t count,
+                    Budget& budget);  // count < 0: all
 std::vector<std::string> split_spaces(std::string_view text, int64_t limit, bool from_right);
 std::vector<std::string> split(std::string_view text, std::string_view separator, int64_t limit, bool from_right);
 std::vector<std::string> split_lines(std::string_view text, bool keep_ends = false);

@@ -10,7 +10,8 @@ namespace lyceum::text::jinja {
 namespace {
 
 int deeper(int depth) {
-  if (depth >= kValueDepthMax) throw Error(Code::unprocessable, "the chat template builds a value nested over 100 levels deep");
+  if (depth >= kValueDepthMax)
+    throw Error(Code::unprocessable, "the chat template builds a value nested over 100 levels deep");
   return depth + 1;
 }
 
@@ -55,8 +56,10 @@ Value Value::dict(std::vector<std::pair<Value, Value>> items) {
   for (auto& [key, value] : items) {
     depth = std::max({depth, key.depth(), value.depth()});
     const auto [entry, added] = dict->index.try_emplace(key_text(key), dict->items.size());
-    if (added) dict->items.emplace_back(std::move(key), std::move(value));
-    else dict->items[entry->second].second = std::move(value);
+    if (added)
+      dict->items.emplace_back(std::move(key), std::move(value));
+    else
+      dict->items[entry->second].second = std::move(value);
   }
   dict->depth = deeper(depth);
   return Value(Storage(std::shared_ptr<const Dict>(std::move(dict))));
@@ -64,12 +67,18 @@ Value Value::dict(std::vector<std::pair<Value, Value>> items) {
 
 Value Value::from_json(const json::value& value) {
   switch (value.kind()) {
-    case json::kind::null: return None{};
-    case json::kind::bool_: return value.get_bool();
-    case json::kind::int64: return value.get_int64();
-    case json::kind::uint64: type_error("a whole number in the chat inputs is over 64 bits");
-    case json::kind::double_: return value.get_double();
-    case json::kind::string: return std::string(value.get_string());
+    case json::kind::null:
+      return None{};
+    case json::kind::bool_:
+      return value.get_bool();
+    case json::kind::int64:
+      return value.get_int64();
+    case json::kind::uint64:
+      type_error("a whole number in the chat inputs is over 64 bits");
+    case json::kind::double_:
+      return value.get_double();
+    case json::kind::string:
+      return std::string(value.get_string());
     case json::kind::array: {
       std::vector<Value> items;
       for (const json::value& item : value.get_array()) items.push_back(from_json(item));
@@ -101,7 +110,8 @@ int Value::depth() const {
 }
 
 std::string_view Value::type_name() const {
-  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool", "int", "float", "str", "list", "dict", "Namespace", "function"};
+  static constexpr std::string_view kNames[] = {"Undefined", "NoneType", "bool", "int",       "float",
+                                                "str",       "list",     "dict", "Namespace", "function"};
   if (const auto* list = as_list(); list != nullptr && list->tuple) return "tuple";
   return kNames[storage_.index()];
 }
@@ -141,14 +151,14 @@ bool equal(const Value& left, const Value& right, Budget& budget) {
     return left.is_whole() && right.is_whole() ? left.whole() == right.whole() : left.number() == right.number();
   }
   if (left.as_string() != nullptr && right.as_string() != nullptr) return *left.as_string() == *right.as_string();
-  if (const auto *a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr) {
+  if (const auto* a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr) {
     if (a->tuple != b->tuple || a->items.size() != b->items.size()) return false;
     for (size_t i = 0; i < a->items.size(); ++i) {
       if (!equal(a->items[i], b->items[i], budget)) return false;
     }
     return true;
   }
-  if (const auto *a = left.as_dict(), *b = right.as_dict(); a != nullptr && b != nullptr) {
+  if (const auto* a = left.as_dict(), *b = right.as_dict(); a != nullptr && b != nullptr) {
     if (a->items.size() != b->items.size()) return false;
     return std::ranges::all_of(a->items, [&](const auto& item) {
       const Value* other = find_item(*b, item.first);
@@ -167,19 +177,21 @@ int compare(const Value& left, const Value& right, Budget& budget) {
   if (left.is_whole() && right.is_whole()) return sign(left.whole(), right.whole());
   if (left.is_number() && right.is_number()) return sign(left.number(), right.number());
   if (left.as_string() != nullptr && right.as_string() != nullptr) return sign(*left.as_string(), *right.as_string());
-  if (const auto *a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr && a->tuple == b->tuple) {
+  if (const auto* a = left.as_list(), *b = right.as_list(); a != nullptr && b != nullptr && a->tuple == b->tuple) {
     for (size_t i = 0; i < std::min(a->items.size(), b->items.size()); ++i) {
       if (!equal(a->items[i], b->items[i], budget)) return compare(a->items[i], b->items[i], budget);
     }
     return sign(a->items.size(), b->items.size());
   }
-  type_error("'<' is not supported between '" + std::string(left.type_name()) + "' and '" + std::string(right.type_name()) + "'");
+  type_error("'<' is not supported between '" + std::string(left.type_name()) + "' and '" +
+             std::string(right.type_name()) + "'");
 }
 
 bool contains(const Value& container, const Value& item, Budget& budget) {
   if (const auto* text = container.as_string()) {
     const auto* part = item.as_string();
-    if (part == nullptr) type_error("'in <string>' requires string as left operand, not " + std::string(item.type_name()));
+    if (part == nullptr)
+      type_error("'in <string>' requires string as left operand, not " + std::string(item.type_name()));
     budget.text(text->size());
     return text->find(*part) != std::string::npos;
   }
@@ -207,7 +219,8 @@ std::vector<Value> to_items(const Value& value, Budget& budget) {
 }
 
 size_t character_count(std::string_view text) {
-  return static_cast<size_t>(std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
+  return static_cast<size_t>(
+      std::ranges::count_if(text, [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }));
 }
 
 std::vector<std::string_view> characters(std::string_view text) {

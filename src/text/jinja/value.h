@@ -1,7 +1,8 @@
-// value.h: what a template computes with: Python's values, as far as chat templates use them, printed as Python prints them.
+// value.h: what a template computes with: Python's values, as far as chat templates use them, printed as Python prints
+// them.
 //
-// Strings, lists and dictionaries are immutable and shared; only a namespace can change. Nesting is bounded, so that printing,
-// comparing and destroying a value cannot exhaust the stack.
+// Strings, lists and dictionaries are immutable and shared; only a namespace can change. Nesting is bounded, so that
+// printing, comparing and destroying a value cannot exhaust the stack.
 #pragma once
 
 #include <cstdint>
@@ -58,8 +59,9 @@ struct Callable {
 
 class Value {
  public:
-  using Storage = std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const std::string>, std::shared_ptr<const List>,
-                               std::shared_ptr<const Dict>, std::shared_ptr<Namespace>, std::shared_ptr<const Callable>>;
+  using Storage = std::variant<Undefined, None, bool, int64_t, double, std::shared_ptr<const std::string>,
+                               std::shared_ptr<const List>, std::shared_ptr<const Dict>, std::shared_ptr<Namespace>,
+                               std::shared_ptr<const Callable>>;
 
   Value() : storage_(None{}) {}
   Value(None none) : storage_(none) {}
@@ -73,14 +75,15 @@ class Value {
   Value(std::shared_ptr<Namespace> value) : storage_(std::move(value)) {}
   Value(std::shared_ptr<const Callable> value) : storage_(std::move(value)) {}
 
-  static Value list(std::vector<Value> items, bool tuple = false);        // throws when nested too deeply
-  static Value dict(std::vector<std::pair<Value, Value>> items);          // the later of two equal keys wins, in the earlier's place
+  static Value list(std::vector<Value> items, bool tuple = false);  // throws when nested too deeply
+  static Value dict(
+      std::vector<std::pair<Value, Value>> items);  // the later of two equal keys wins, in the earlier's place
   static Value from_json(const json::value& value);
 
   bool is_undefined() const { return std::holds_alternative<Undefined>(storage_); }
   bool is_none() const { return std::holds_alternative<None>(storage_); }
   const bool* as_bool() const { return std::get_if<bool>(&storage_); }
-  const int64_t* as_int() const { return std::get_if<int64_t>(&storage_); }       // not for booleans
+  const int64_t* as_int() const { return std::get_if<int64_t>(&storage_); }  // not for booleans
   const double* as_float() const { return std::get_if<double>(&storage_); }
   const std::string* as_string() const;
   const List* as_list() const;
@@ -91,8 +94,10 @@ class Value {
 
   bool is_number() const { return as_bool() != nullptr || as_int() != nullptr || as_float() != nullptr; }
   bool is_whole() const { return as_bool() != nullptr || as_int() != nullptr; }
-  int64_t whole() const { return as_bool() != nullptr ? (*as_bool() ? 1 : 0) : *as_int(); }   // REQUIRES: is_whole()
-  double number() const { return as_float() != nullptr ? *as_float() : static_cast<double>(whole()); }  // REQUIRES: is_number()
+  int64_t whole() const { return as_bool() != nullptr ? (*as_bool() ? 1 : 0) : *as_int(); }  // REQUIRES: is_whole()
+  double number() const {
+    return as_float() != nullptr ? *as_float() : static_cast<double>(whole());
+  }  // REQUIRES: is_number()
 
   bool truthy() const;
   int depth() const;
@@ -108,13 +113,13 @@ std::string key_text(const Value& key);
 const Value* find_item(const Dict& dict, const Value& key);
 const Value* find_item(const Dict& dict, std::string_view key);
 
-std::string to_text(const Value& value, Budget& budget);   // str()
-std::string to_repr(const Value& value, Budget& budget);   // repr()
+std::string to_text(const Value& value, Budget& budget);  // str()
+std::string to_repr(const Value& value, Budget& budget);  // repr()
 std::string float_text(double value);
 
 struct JsonStyle {
   bool ascii = false;
-  std::string indent;            // one level; used when `pretty`
+  std::string indent;  // one level; used when `pretty`
   bool pretty = false;
   std::string item_separator = ", ", key_separator = ": ";
   bool sort_keys = false;
@@ -122,9 +127,11 @@ struct JsonStyle {
 std::string to_json_text(const Value& value, const JsonStyle& style, Budget& budget);  // json.dumps()
 
 bool equal(const Value& left, const Value& right, Budget& budget);
-int compare(const Value& left, const Value& right, Budget& budget);   // <0, 0, >0; throws for types Python does not order
+int compare(const Value& left, const Value& right,
+            Budget& budget);  // <0, 0, >0; throws for types Python does not order
 bool contains(const Value& container, const Value& item, Budget& budget);
-std::vector<Value> to_items(const Value& value, Budget& budget);      // what a for loop goes through; throws when not iterable
+std::vector<Value> to_items(const Value& value,
+                            Budget& budget);  // what a for loop goes through; throws when not iterable
 
 size_t character_count(std::string_view text);
 std::vector<std::string_view> characters(std::string_view text);
