@@ -1,0 +1,17 @@
+// A config.json from outside: any bytes either give a configuration within its limits or an Error.
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/error.h"
+#include "models/load.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  try {
+    const auto config = lyceum::models::read_config({reinterpret_cast<const char*>(data), size});
+    if (config.rope.inverse_frequencies.size() != config.head_dim / 2 || config.sliding_window.size() != config.layers) __builtin_trap();
+    config.rope.inverse_frequencies_for(uint64_t{config.context} * 2);
+  } catch (const lyceum::Error&) {
+  }
+  return 0;
+}
