@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tokens per second of one model through the OpenAI API: prompt, decode alone, decode of several requests at once.
 
-usage: LYCEUM_BIN=… python bench/serve.py [--model lyceum/stdlib-coder-5m] [--requests 8]
+usage: LYCEUM_BIN=… python bench/serve.py [--model lyceum/stdlib-coder-3m] [--requests 8]
 """
 import argparse
 import json
@@ -28,7 +28,7 @@ def ask(server, model, prompt, tokens):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--model", default="lyceum/stdlib-coder-5m")
+    parser.add_argument("--model", default="lyceum/stdlib-coder-3m")
     parser.add_argument("--requests", type=int, default=8)
     arguments = parser.parse_args()
     folder = harness.temporary_folder()

@@ -7,6 +7,7 @@ success. --data names the private code folder (default: Python's own asyncio pac
 import argparse
 import hashlib
 import json
+import os
 import pathlib
 import shutil
 import struct
@@ -16,7 +17,7 @@ import time
 import harness
 
 ROOT = harness.ROOT
-STARTER = ROOT / "starter"
+STARTER = pathlib.Path(os.environ.get("LYCEUM_STARTER_FOLDER", ROOT / "starter"))
 TEXT = "import asyncio\n\nclass Queue:\n    def __init__(self, maxsize=0):\n        self._maxsize = maxsize\n"
 
 

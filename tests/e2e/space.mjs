@@ -16,7 +16,7 @@ try {
   page.on('console', (message) => message.type() === 'error' && result.errors.push(message.text()));
 
   await page.goto(url + '/');
-  await page.getByText('lyceum/stdlib-coder-5m').first().waitFor();
+  await page.getByText('lyceum/stdlib-coder-3m').first().waitFor();
   await page.screenshot({ path: `${shots}/home.png` });
 
   await page.getByRole('link', { name: 'Spaces' }).click();
@@ -37,7 +37,7 @@ try {
   result.lengths = lengths;
   await page.screenshot({ path: `${shots}/space.png` });
 
-  await page.goto(url + '/lyceum/stdlib-coder-5m');
+  await page.goto(url + '/lyceum/stdlib-coder-3m');
   await page.getByText('parameters', { exact: false }).first().waitFor();
   await page.waitForTimeout(400);
   await page.screenshot({ path: `${shots}/model.png`, fullPage: true });
