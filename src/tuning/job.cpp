@@ -61,7 +61,7 @@ json::object inputs_of(const Recipe& recipe) {
   for (const char* name : {"max_steps", "decay_steps", "num_epochs"}) {
     if (end_may_move) inputs.erase(name);
   }
-  inputs.erase("save_steps");
+  for (const char* name : {"save_steps", "base_model", "dataset"}) inputs.erase(name);   // named by their hashes
   return inputs;
 }
 
@@ -304,8 +304,7 @@ class Job {
     make_folders_durable(output);
     const bool bf16 = recipe_.save_dtype == "bf16";
     if (recipe_.method == "lora") {
-      const std::string base_name = spec_.base_repo.empty() ? recipe_.base_model : spec_.base_repo;
-      write_adapter(output, *model_, lora_options(recipe_), {base_name, spec_.base_commit});
+      write_adapter(output, *model_, lora_options(recipe_), {spec_.base_repo, spec_.base_commit});
     } else {
       write_model_weights(output, *model_, bf16);
       if (pretrain()) {
@@ -318,7 +317,7 @@ class Job {
       }
     }
     facts_.output_sha256 = weight_hashes(output);
-    write_file_durable(output / "recipe.json", pretty_json(recipe_to_json(recipe_)));
+    write_file_durable(output / "recipe.json", pretty_json(published_recipe(spec_)));
     write_file_durable(output / "README.md", model_card(spec_, facts_));
   }
 

@@ -75,6 +75,13 @@ std::map<std::string, std::string> weight_hashes(const fs::path& folder) {
   return out;
 }
 
+json::object published_recipe(const JobSpec& spec) {
+  json::object recipe = recipe_to_json(spec.recipe);
+  recipe["base_model"] = spec.base_repo;
+  recipe["dataset"] = spec.data_repo;
+  return recipe;
+}
+
 json::object lineage_record(const JobSpec& spec, const RunFacts& facts) {
   json::object out = {{"schema", "lyceum-lineage/1"}, {"method", spec.recipe.method}, {"program", "lyceum"}, {"program_version", spec.program_version},
                       {"numeric_profile", numeric_profile()}};
@@ -83,7 +90,7 @@ json::object lineage_record(const JobSpec& spec, const RunFacts& facts) {
                                                                              {"commit", text_or_null(spec.base_commit)},
                                                                              {"weights_sha256", hashes_json(facts.base_sha256)}});
   out["data"] = data_record(spec, facts);
-  out["recipe"] = recipe_to_json(spec.recipe);
+  out["recipe"] = published_recipe(spec);
   out["seed"] = spec.recipe.seed;
   out["steps"] = facts.steps;
   out["tokens_seen"] = facts.tokens_seen;

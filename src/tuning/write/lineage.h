@@ -27,6 +27,8 @@ struct RunFacts {
   std::map<std::string, std::string> base_sha256, output_sha256;
 };
 
+// The recipe as it may be shown to others: where data and base came from as repo ids, never as paths of this machine.
+json::object published_recipe(const JobSpec& spec);
 json::object lineage_record(const JobSpec& spec, const RunFacts& facts);
 // Front matter (base_model, tags, library) and a body made of the facts.
 std::string model_card(const JobSpec& spec, const RunFacts& facts);
