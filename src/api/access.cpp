@@ -121,7 +121,9 @@ http::Response refusal(const RouteGroup& group, const Error& error, bool anonymo
   return response;
 }
 
+// An answer may depend on who asks, so it is for the asker's own cache only unless its handler says more.
 void add_common_headers(http::Response& response) {
+  if (!response.headers.find("Cache-Control")) response.headers.set("Cache-Control", "private, no-cache");
   response.headers.set("X-Content-Type-Options", "nosniff");
   response.headers.set("Access-Control-Expose-Headers",
                        "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, Accept-Ranges, Content-Range, "
@@ -188,7 +190,7 @@ http::Router make_router(Services& services) {
                     try {
                       response = run(group, row, request, services, anonymous);
                     } catch (const Error& error) {
-                      if (http_status(error.code()) >= 500) log::error("{} {}: {}", request.method, request.path, error.what());
+                      if (error.code() == Code::internal || error.code() == Code::storage_full) log::error("{} {}: {}", request.method, request.path, error.what());
                       response = refusal(group, error, anonymous);
                     }
                     add_common_headers(response);

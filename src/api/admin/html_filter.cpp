@@ -6,8 +6,6 @@
 #include <optional>
 #include <vector>
 
-#include "http/message.h"
-
 namespace lyceum::api {
 namespace {
 

@@ -69,7 +69,7 @@ http::Response accept_telemetry(Context&) { return json_answer(json::object{}); 
 http::Response list_agent_harnesses(Context&) { return json_answer(json::object{{"standardEnvVars", json::array{}}, {"harnesses", json::object{}}}); }
 
 http::Response validate_yaml(Context& context) {
-  const json::object body = read_json_body(context);
+  const json::object body = read_json_body(context, 2u << 20);
   json::array errors;
   if (const auto yaml = find_front_matter(get_string(body, "content"))) {
     try {
@@ -101,11 +101,6 @@ http::Response describe_organisation(Context& context) {
   json::object out{{"type", "org"}, {"_id", name}, {"name", name}, {"fullname", name}, {"avatarUrl", ""}, {"isVerified", false}, {"isFollowing", false}};
   add_counts(context, out, name);
   return json_answer(out);
-}
-
-http::Response list_members(Context& context) {
-  if (!context.services.hub.is_organisation(context.request.param("organisation"))) throw Error(Code::not_found, "There is no organisation of this name.");
-  throw Error(Code::unsupported, "This hub does not list the members of an organisation yet.");
 }
 
 http::Response answer_empty_list(Context&) { return json_answer(json::array{}); }

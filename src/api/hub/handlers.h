@@ -14,7 +14,6 @@ http::Response validate_yaml(Context& context);
 http::Response check_auth(Context& context);
 http::Response describe_user(Context& context);
 http::Response describe_organisation(Context& context);
-http::Response list_members(Context& context);
 http::Response answer_empty_list(Context& context);
 http::Response list_own_repos(Context& context);
 

@@ -72,15 +72,35 @@ std::pair<std::string, std::string> kind_of(const std::string& tag, hub::RepoTyp
   return {type == hub::RepoType::model ? "other" : "tags", tag};
 }
 
+// A filter that is not kept must not be ignored: the answer would look filtered and not be.
+void refuse_unsupported(const http::Request& request) {
+  for (const char* key : {"num_parameters", "apps", "inference", "inference_provider", "benchmark"})
+    if (request.find_query(key)) throw Error(Code::invalid_argument, std::string("This hub cannot filter by ") + key + " yet; leave it out.");
+}
+
+// gated is not a column of the search, so the whole list is read once and cut here.
+std::vector<hub::Repo> list_gated(Context& context, hub::RepoQuery query, bool gated) {
+  const size_t offset = query.offset, limit = query.limit;
+  query.offset = 0;
+  query.limit = 100000;
+  std::vector<hub::Repo> all = context.services.hub.list_repos(context.caller, query);
+  std::erase_if(all, [&](const hub::Repo& repo) { return repo.gated.empty() == gated; });
+  all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min(offset, all.size())));
+  all.resize(std::min(limit, all.size()));
+  return all;
+}
+
 }  // namespace
 
 http::Response list_repos(Context& context) {
   const http::Request& request = context.request;
+  refuse_unsupported(request);
   hub::RepoQuery query = query_of(request);
   const Page page = find_page(request, 100, 1000);
   query.offset = page.offset;
   query.limit = page.limit + 1;  // one more tells whether another page follows
-  std::vector<hub::Repo> repos = context.services.hub.list_repos(context.caller, query);
+  const auto gated = request.find_query("gated");
+  std::vector<hub::Repo> repos = gated ? list_gated(context, query, is_true(gated)) : context.services.hub.list_repos(context.caller, query);
   const bool more = repos.size() > page.limit;
   if (more) repos.pop_back();
   const RepoView view = view_of(request);

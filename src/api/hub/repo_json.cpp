@@ -5,6 +5,7 @@
 
 #include "api/hub/file_facts.h"
 #include "api/services.h"
+#include "git/lfs_pointer.h"
 
 namespace lyceum::api {
 namespace {
@@ -48,7 +49,7 @@ Value siblings(Facts& facts) {
     if (facts.view().file_sizes) {
       one["size"] = entry.size;
       one["blobId"] = entry.oid;
-      if (!entry.sha256.empty()) one["lfs"] = json::object{{"sha256", entry.sha256}, {"size", entry.size}, {"pointerSize", facts.hub().read_small(facts.repo(), entry).size()}};
+      if (!entry.sha256.empty()) one["lfs"] = json::object{{"sha256", entry.sha256}, {"size", entry.size}, {"pointerSize", git::format_lfs_pointer({entry.sha256, entry.size}).size()}};
     }
     out.push_back(std::move(one));
   }

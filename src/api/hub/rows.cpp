@@ -24,7 +24,6 @@ constexpr RouteRow kHubRows[] = {
     {"GET", "/api/users/{user}/following", anyone, "Followed users: empty", answer_empty_list},
     {"GET", "/api/users/{user}/likes", anyone, "Liked repositories: empty", answer_empty_list},
     {"GET", "/api/organizations/{organisation}/overview", anyone, "An organisation's public profile", describe_organisation},
-    {"GET", "/api/organizations/{organisation}/members", anyone, "Members of an organisation", list_members},
     {"GET", "/api/organizations/{organisation}/followers", anyone, "Followers: empty", answer_empty_list},
     {"GET", "/api/settings/repositories", signed_in, "Repositories of the caller", list_own_repos},
     {"GET", "/api/organizations/{organisation}/settings/repositories", signed_in, "Repositories of an organisation", list_own_repos},

@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/services.h"
+#include "git/lfs_pointer.h"
 
 namespace lyceum::api {
 namespace {
@@ -9,10 +10,10 @@ namespace {
 // llama.cpp reads the first page only, so it is large.
 constexpr size_t kPlainPage = 10000, kExpandedPage = 1000, kPathsLimit = 20000;
 
-json::object entry_json(Context& context, const hub::FileEntry& entry, bool expanded) {
+json::object entry_json(const hub::FileEntry& entry, bool expanded) {
   json::object out{{"type", entry.is_folder ? "directory" : "file"}, {"oid", entry.oid}, {"size", entry.is_folder ? 0 : entry.size}, {"path", entry.path}};
   if (!entry.sha256.empty()) {
-    const size_t pointer = context.services.hub.read_small(*context.repo, entry).size();
+    const size_t pointer = git::format_lfs_pointer({entry.sha256, entry.size}).size();
     out["lfs"] = json::object{{"oid", entry.sha256}, {"size", entry.size}, {"pointerSize", pointer}};
     if (is_hex(entry.xet_hash, 64)) out["xetHash"] = entry.xet_hash;
   }
@@ -74,7 +75,7 @@ http::Response list_tree(Context& context) {
   const Page page = find_page(request, most, most);
   const size_t end = std::min(entries.size(), page.offset + page.limit);
   json::array out;
-  for (size_t i = page.offset; i < end; ++i) out.push_back(entry_json(context, entries[i], expanded));
+  for (size_t i = page.offset; i < end; ++i) out.push_back(entry_json(entries[i], expanded));
   http::Response response = json_answer(out);
   response.headers.set("X-Repo-Commit", commit);
   if (end < entries.size()) add_next_link(response, request, end);
@@ -93,7 +94,7 @@ http::Response describe_paths(Context& context) {
     auto entry = hub.find_entry(*context.repo, commit, path);
     if (!entry) continue;
     if (asked.expand) add_last_commit(context, commit, *entry);
-    out.push_back(entry_json(context, *entry, asked.expand));
+    out.push_back(entry_json(*entry, asked.expand));
   }
   return json_answer(out);
 }
