@@ -48,7 +48,9 @@ void write_starter_text_files(const fs::path& folder, const std::string& tokeniz
                          {"model_max_length", context}, {"clean_up_tokenization_spaces", false}};
   if (!chat_template.empty()) config["chat_template"] = chat_template;
   write_file_durable(folder / "tokenizer_config.json", pretty_json(config));
-  const json::object generation = {{"eos_token_id", json::array{0, 5}}, {"pad_token_id", 0}};
+  // A small model repeats itself when it always takes the likeliest token.
+  const json::object generation = {{"eos_token_id", json::array{0, 5}}, {"pad_token_id", 0},    {"do_sample", true},
+                                   {"temperature", 0.7},                {"top_p", 0.95},        {"repetition_penalty", 1.1}};
   write_file_durable(folder / "generation_config.json", pretty_json(generation));
 }
 
