@@ -24,17 +24,20 @@ try {
   const box = page.getByLabel('Text to continue');
   await box.waitFor();
   await box.fill('def read_lines(path):\n    with open(');
+  // Every growth of the answer, as the page drew it.
+  await page.evaluate(() => {
+    window.lengths = [];
+    new MutationObserver(() => {
+      const length = document.querySelector('[data-testid=answer] mark')?.textContent.length ?? 0;
+      if (length !== window.lengths.at(-1)) window.lengths.push(length);
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+  });
   await page.getByRole('button', { name: 'Complete' }).click();
+  await page.waitForFunction(() => (window.lengths.at(-1) ?? 0) > 0, null, { timeout: 60000 });
+  await page.getByRole('button', { name: 'Complete' }).waitFor({ timeout: 60000 });
   const answer = page.locator('[data-testid=answer] mark');
-  const lengths = [];
-  for (let i = 0; i < 600; i++) {
-    const length = ((await answer.count()) && (await answer.textContent())?.length) || 0;
-    if (length !== lengths.at(-1)) lengths.push(length);
-    if (length > 0 && (await page.getByRole('button', { name: 'Complete' }).count())) break;
-    await page.waitForTimeout(50);
-  }
+  result.lengths = await page.evaluate(() => window.lengths);
   result.answer = await answer.textContent();
-  result.lengths = lengths;
   await page.screenshot({ path: `${shots}/space.png` });
 
   await page.goto(url + '/lyceum/stdlib-coder-3m');

@@ -7,7 +7,7 @@ namespace {
 using enum Access;
 
 constexpr RouteRow kAdminRows[] = {
-    {"GET", "/api/lyceum/me", signed_in, "The caller, for the pages", describe_me},
+    {"GET", "/api/lyceum/me", anyone, "The caller, for the pages; null when anonymous", describe_me},
     {"POST", "/api/lyceum/sign-in", anyone, "Starts a browser session from a password or a write token", sign_in},
     {"POST", "/api/lyceum/sign-out", anyone, "Ends the browser session", sign_out},
     {"GET", "/api/lyceum/tokens", signed_in, "The caller's access tokens, without their text", list_tokens},

@@ -85,14 +85,7 @@ export async function getLineage(id: string): Promise<Lineage | null> {
 export const fileUrl = (type: RepoType, id: string, path: string) =>
   `${type === 'models' ? '' : '/' + type}/${id}/resolve/main/${path.split('/').map(encodeURIComponent).join('/')}`;
 
-export async function getMe(): Promise<Me | null> {
-  try {
-    return await json<Me>('/api/lyceum/me');
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return null;
-    throw error;
-  }
-}
+export const getMe = () => json<Me | null>('/api/lyceum/me');
 export const signIn = (credentials: { name: string; password: string } | { token: string }) => post('/api/lyceum/sign-in', credentials);
 export const signOut = () => post('/api/lyceum/sign-out', {});
 export const listTokens = () => json<TokenRow[]>('/api/lyceum/tokens');
