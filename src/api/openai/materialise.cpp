@@ -15,6 +15,16 @@ bool wanted(const hub::FileEntry& entry) {
   return !entry.is_folder && std::any_of(std::begin(kEndings), std::end(kEndings), [&](std::string_view ending) { return entry.path.ends_with(ending); });
 }
 
+// Folders of earlier commits: an engine reads its files when it starts, so an hour later nobody needs them.
+void prune_older(const fs::path& root, const std::string& public_id, const fs::path& keep) {
+  std::error_code error;
+  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
+  for (const auto& entry : fs::directory_iterator(root, error)) {
+    if (entry.path() == keep || !entry.path().filename().string().starts_with(public_id + "-")) continue;
+    if (fs::last_write_time(entry.path(), error) < old && !error) fs::remove_all(entry.path(), error);
+  }
+}
+
 std::string lower(std::string text) {
   for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
   return text;
@@ -38,6 +48,7 @@ fs::path materialise(hub::Hub& hub, const hub::Repo& repo, const std::string& co
   }
   std::error_code error;
   fs::rename(building, folder, error);
+  prune_older(root, repo.public_id, folder);
   if (error) {
     fs::remove_all(building);
     if (!fs::exists(folder)) throw Error(Code::internal, "Cannot create " + folder.string() + ": " + error.message());  // else another thread was quicker

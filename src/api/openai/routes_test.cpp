@@ -1,6 +1,7 @@
 // The hub's /v1 routes in front of engine processes that engine_manager_test.cpp plays.
 #include <gtest/gtest.h>
 
+#include "api/openai/materialise.h"
 #include "api/test_world.h"
 #include "base/json.h"
 
@@ -42,7 +43,8 @@ class OpenaiRoutes : public ::testing::Test {
   std::vector<std::string> listed(const std::string& token) {
     std::vector<std::string> ids;
     const auto response = world_.send({.target = "/v1/models", .body = {}, .token = token, .headers = {}});
-    for (const json::value& one : parse_json(response.body, "models").at("data").get_array()) ids.emplace_back(one.at("id").get_string());
+    const json::value models = parse_json(response.body, "models");
+    for (const json::value& one : models.at("data").get_array()) ids.emplace_back(one.at("id").get_string());
     std::sort(ids.begin(), ids.end());
     return ids;
   }
@@ -68,6 +70,35 @@ TEST_F(OpenaiRoutes, RunsAModelForWhoeverMayReadIt) {
   EXPECT_EQ(refusal(complete("short")), "404 model_not_found");
   EXPECT_EQ(refusal(complete("team/notes")), "422 model_not_runnable");
   EXPECT_EQ(refusal(world_.send({.method = "POST", .target = "/v1/completions", .body = "{}", .token = {}, .headers = {}})), "400 -");
+}
+
+TEST_F(OpenaiRoutes, GivesTheEngineLargeFilesAsLinksToTheirBlobs) {
+  const hub::Caller caller = *world_.hub().authenticate(world_.owner);
+  const hub::RepoId id{hub::RepoType::model, "team", "open"};
+  auto blob = world_.hub().write_blob();
+  blob->write(as_bytes("large weights"));
+  const std::string sha256 = blob->finish(std::nullopt);
+  world_.hub().link_blob(world_.hub().get_repo(caller, id), sha256);
+  hub::CommitRequest request;
+  request.summary = "large";
+  request.actions.push_back(hub::AddLargeFile{"model.safetensors", sha256, 13});
+  world_.hub().commit(caller, id, request);
+  const hub::Repo repo = world_.hub().get_repo(caller, id);
+  const fs::path folder = materialise(world_.hub(), repo, repo.head);
+  EXPECT_TRUE(fs::is_symlink(folder / "model.safetensors"));
+  EXPECT_EQ(read_file(folder / "model.safetensors"), "large weights");
+  EXPECT_TRUE(fs::is_regular_file(folder / "config.json"));
+  EXPECT_EQ(materialise(world_.hub(), repo, repo.head), folder);
+}
+
+TEST(ModelPath, ChoosesAmongGgufFiles) {
+  ModelFiles files;
+  files.gguf = {"m.F16.gguf", "m.Q4_K_M.gguf", "m.Q8_0.gguf"};
+  EXPECT_EQ(model_path("/f", files, ""), "/f/m.Q4_K_M.gguf");
+  EXPECT_EQ(model_path("/f", files, "q8_0"), "/f/m.Q8_0.gguf");
+  EXPECT_THROW(model_path("/f", files, "Q2"), Error);
+  files.transformer = true;
+  EXPECT_EQ(model_path("/f", files, ""), "/f");
 }
 
 TEST_F(OpenaiRoutes, StreamsThrough) {
