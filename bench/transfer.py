@@ -53,7 +53,7 @@ def main():
                 with open(source / "weights.safetensors", "wb") as file:
                     for _ in range(mib):
                         file.write(os.urandom(1 << 20))
-                harness.run(["hf", "repo", "create", f"admin/{name}"], env=environment)
+                harness.run(["hf", "repos", "create", f"admin/{name}"], env=environment)
                 measure(server, f"upload {name}", gib, lambda: harness.run(["hf", "upload", f"admin/{name}", source, "."], env=environment), rows)
             measure(server, "download xet", gib, lambda: harness.run(["hf", "download", "admin/xet", "--local-dir", folder / "a"], env=env), rows)
             measure(server, "download http", gib, lambda: harness.run(["hf", "download", "admin/lfs", "--local-dir", folder / "b"], env=plain), rows)
