@@ -1,5 +1,7 @@
 #include "tuning/evaluate/compare.h"
 
+#include "tuning/edit_distance.h"
+
 #include <algorithm>
 #include <cmath>
 #include <memory>
@@ -166,18 +168,7 @@ std::vector<FimItem> make_fim_items(const std::vector<CodeFile>& files, size_t c
 double edit_similarity(std::string_view a, std::string_view b) {
   const size_t longer = std::max(a.size(), b.size());
   if (longer == 0) return 1.0;
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return 1.0 - static_cast<double>(row[b.size()]) / static_cast<double>(longer);
+  return 1.0 - static_cast<double>(edit_distance(a, b)) / static_cast<double>(longer);
 }
 
 Comparison compare(engine::Engine& engine, const std::string& adapter, const std::vector<CodeFile>& held_out, const CompareOptions& options,
