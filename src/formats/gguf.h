@@ -29,7 +29,7 @@ struct GgufValue {
 struct GgufTensor {
   std::string name;
   std::string dtype;             // "F32", "Q4_0", "Q6_K", …; "type 57" when unknown
-  bool supported = false;        // F32, F16, BF16, Q8_0, Q4_0
+  bool supported = false;        // the engine computes with it (tensor::DType has it)
   std::vector<uint64_t> shape;   // as GGUF stores it: the contiguous dimension first
   uint64_t begin = 0, end = 0;   // bytes, from the start of the data; end == begin when the type's size is unknown
   uint64_t elements() const noexcept;

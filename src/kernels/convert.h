@@ -14,7 +14,7 @@ uint16_t f32_to_f16(float value) noexcept;
 float bf16_to_f32(uint16_t half) noexcept;
 uint16_t f32_to_bf16(float value) noexcept;
 
-// `count` values from or to any alignment. Block dtypes need count % 32 == 0.
+// `count` values from or to any alignment. Block dtypes need whole blocks.
 void dequantize(tensor::DType dtype, const std::byte* in, size_t count, float* out) noexcept;
 // f32, f16, bf16, q8_0 and q4_0 (GGUF's reference rounding).
 void quantize(tensor::DType dtype, const float* in, size_t count, std::byte* out) noexcept;

@@ -198,11 +198,11 @@ TEST(Elementwise, AddsScalesAndBiases) {
 }
 
 TEST(Embedding, GathersRowsAndScattersGradients) {
-  constexpr size_t kVocab = 50, kWidth = 96;
+  constexpr size_t kVocab = 50, kWidth = 256;
   const std::vector<int32_t> ids = {3, 49, 3, 0, 7, 3, 49};
   TestValues values(11);
   const auto table_values = values.take(kVocab * kWidth), dout = values.take(ids.size() * kWidth);
-  for (const tensor::DType dtype : kDTypes) {
+  for (const tensor::DType dtype : tensor::kDTypes) {
     const TestWeight weights(dtype, kVocab, kWidth, table_values);
     expect_agreement("embed", 0.0f, [&](ThreadPool& pool) {
       std::vector<float> out(ids.size() * kWidth);

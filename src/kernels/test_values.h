@@ -36,14 +36,48 @@ class TestValues {
   uint64_t state_;
 };
 
-// A weight that owns its bytes, one byte off alignment as in a mapped file.
+// Where a block type keeps its f16 scale and minimum; empty when quantize() writes the type or it has none.
+inline std::vector<size_t> half_offsets(tensor::DType dtype) {
+  using tensor::DType;
+  switch (dtype) {
+    case DType::q4_1:
+    case DType::q5_1:
+    case DType::q4_k:
+    case DType::q5_k: return {0, 2};
+    case DType::q5_0:
+    case DType::iq4_nl:
+    case DType::iq4_xs: return {0};
+    case DType::q2_k: return {80, 82};
+    case DType::q3_k: return {108};
+    case DType::q6_k: return {208};
+    default: return {};
+  }
+}
+
+// Any bytes are a valid block, but for its scales, which must be small numbers.
+inline void fill_blocks(tensor::DType dtype, std::byte* out, size_t bytes, TestValues& random) {
+  for (size_t i = 0; i < bytes; ++i) out[i] = static_cast<std::byte>(static_cast<int>(random.next() * 128.0f + 128.0f) & 255);
+  const size_t size = tensor::row_bytes(dtype, tensor::block_size(dtype));
+  for (std::byte* block = out; block != out + bytes; block += size) {
+    if (dtype == tensor::DType::mxfp4) block[0] = static_cast<std::byte>(122 + static_cast<int>(random.next() * 3.0f));
+    for (const size_t offset : half_offsets(dtype)) {
+      const uint16_t half = f32_to_f16(0.01f * random.next());
+      std::memcpy(block + offset, &half, 2);
+    }
+  }
+}
+
+// A weight that owns its bytes, one byte off alignment as in a mapped file. Types that quantize() cannot write get random blocks.
 struct TestWeight {
   std::vector<std::byte> bytes;
   tensor::WeightView view;
   TestWeight(tensor::DType dtype, size_t rows, size_t columns, const std::vector<float>& values) {
     const size_t stride = tensor::row_bytes(dtype, columns);
     bytes.resize(rows * stride + 1);
-    for (size_t r = 0; r < rows; ++r) quantize(dtype, values.data() + r * columns, columns, bytes.data() + 1 + r * stride);
+    TestValues random(rows + columns);
+    const bool written = dtype <= tensor::DType::q4_0;
+    for (size_t r = 0; written && r < rows; ++r) quantize(dtype, values.data() + r * columns, columns, bytes.data() + 1 + r * stride);
+    if (!written) fill_blocks(dtype, bytes.data() + 1, rows * stride, random);
     view = {bytes.data() + 1, dtype, rows, columns};
   }
 };
@@ -93,7 +127,5 @@ double slope(const Function& f, std::vector<double> values, size_t index, double
   return (above - f(values)) / (2 * step);
 }
 inline std::vector<double> widen(const std::vector<float>& values) { return {values.begin(), values.end()}; }
-
-inline constexpr tensor::DType kDTypes[] = {tensor::DType::f32, tensor::DType::f16, tensor::DType::bf16, tensor::DType::q8_0, tensor::DType::q4_0};
 
 }  // namespace lyceum::kernels

@@ -49,7 +49,7 @@ void refuse_unimplemented(const json::object& config) {
   }
   if (const auto* quantization = find_object(config, "quantization_config")) {
     const std::string method = find_string(*quantization, "quant_method").value_or("unnamed");
-    refuse_field("quantization_config.quant_method", method, "use the unquantised weights, or a GGUF file in F32, F16, BF16, Q8_0 or Q4_0");
+    refuse_field("quantization_config.quant_method", method, "use the unquantised weights, or a GGUF file of the model");
   }
 }
 

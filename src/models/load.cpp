@@ -49,8 +49,7 @@ std::shared_ptr<const Decoder> load_folder(const fs::path& folder) {
 }  // namespace
 
 std::optional<tensor::DType> find_dtype(std::string_view dtype) noexcept {
-  using tensor::DType;
-  for (const DType each : {DType::f32, DType::f16, DType::bf16, DType::q8_0, DType::q4_0}) {
+  for (const tensor::DType each : tensor::kDTypes) {
     if (tensor::name(each) == dtype) return each;
   }
   return std::nullopt;

@@ -1,5 +1,4 @@
-// convert.inl: stored values to floats and back, sixteen at a time. The block layouts are GGUF's: q8_0 = f16 scale and 32 int8;
-// q4_0 = f16 scale and 16 bytes, value i in the low half of byte i and value i + 16 in the high half, minus 8.
+// convert.inl: stored values to floats and back, sixteen at a time. The block types are in blocks.inl, which follows load_half.
 
 template <tensor::DType D>
 static inline __m256 load8(const std::byte* p) {
@@ -33,28 +32,7 @@ static inline float load_half(const std::byte* p) {
   return _mm_cvtss_f32(_mm_cvtph_ps(_mm_cvtsi32_si128(bits)));
 }
 
-static inline __m256 int8_times(__m128i bytes, __m256 scale) { return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)), scale); }
-
-// One block of 32 values at p to 32 floats.
-static inline void block_q8_0(const std::byte* p, float* out) {
-  const __m256 scale = _mm256_set1_ps(load_half(p));
-  for (int i = 0; i < 4; ++i) {
-    _mm256_storeu_ps(out + 8 * i, int8_times(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p + 2 + 8 * i)), scale));
-  }
-}
-
-static inline void block_q4_0(const std::byte* p, float* out) {
-  const __m256 scale = _mm256_set1_ps(load_half(p));
-  const __m128i packed = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 2));
-  const __m128i nibble = _mm_set1_epi8(15);
-  const __m128i eight = _mm_set1_epi8(8);
-  const __m128i low = _mm_sub_epi8(_mm_and_si128(packed, nibble), eight);
-  const __m128i high = _mm_sub_epi8(_mm_and_si128(_mm_srli_epi16(packed, 4), nibble), eight);
-  _mm256_storeu_ps(out, int8_times(low, scale));
-  _mm256_storeu_ps(out + 8, int8_times(_mm_srli_si128(low, 8), scale));
-  _mm256_storeu_ps(out + 16, int8_times(high, scale));
-  _mm256_storeu_ps(out + 24, int8_times(_mm_srli_si128(high, 8), scale));
-}
+#include "kernels/body/blocks.inl"
 
 template <tensor::DType D>
 static inline void dequantize_plain(const std::byte* in, size_t count, float* out) {
@@ -69,12 +47,7 @@ static void dequantize_any(tensor::DType dtype, const std::byte* in, size_t coun
     case tensor::DType::f32: std::memcpy(out, in, count * 4); break;
     case tensor::DType::f16: dequantize_plain<tensor::DType::f16>(in, count, out); break;
     case tensor::DType::bf16: dequantize_plain<tensor::DType::bf16>(in, count, out); break;
-    case tensor::DType::q8_0:
-      for (size_t i = 0; i < count; i += 32) block_q8_0(in + i / 32 * 34, out + i);
-      break;
-    case tensor::DType::q4_0:
-      for (size_t i = 0; i < count; i += 32) block_q4_0(in + i / 32 * 18, out + i);
-      break;
+    default: dequantize_blocks(dtype, in, count, out); break;
   }
 }
 

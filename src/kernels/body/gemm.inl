@@ -99,15 +99,15 @@ static void pack_transposed(const std::byte* first, size_t stride, size_t count,
   }
 }
 
-static inline void pack_transposed_blocks(tensor::DType dtype, const std::byte* first, size_t stride, size_t count, size_t depth, float* panel) {
-  const size_t block_bytes = dtype == tensor::DType::q8_0 ? 34 : 18;
-  alignas(32) float rows[kPanel * 32] = {};
-  for (size_t k = 0; k < depth; k += 32) {
+// `depth` values from value k0 on of 16 stored rows at `rows`; block by block, because a block may be larger than what is asked for.
+static void pack_transposed_blocks(const GemmJob& job, const std::byte* rows, size_t k0, size_t count, size_t depth, float* panel) {
+  const size_t size = tensor::block_size(job.b_dtype), bytes = tensor::row_bytes(job.b_dtype, size);
+  alignas(32) float values[kPanel * tensor::kBlockMax] = {};
+  for (size_t k = 0; k < depth; k += size) {
     for (size_t row = 0; row < count; ++row) {
-      const std::byte* block = first + row * stride + k / 32 * block_bytes;
-      dtype == tensor::DType::q8_0 ? block_q8_0(block, rows + row * 32) : block_q4_0(block, rows + row * 32);
+      dequantize_blocks(job.b_dtype, rows + row * job.b_stride + (k0 + k) / size * bytes, size, values + row * size);
     }
-    pack_transposed<tensor::DType::f32>(reinterpret_cast<const std::byte*>(rows), 32 * 4, kPanel, 32, panel + k * kPanel);
+    pack_transposed<tensor::DType::f32>(reinterpret_cast<const std::byte*>(values), size * 4, kPanel, size, panel + k * kPanel);
   }
 }
 
@@ -126,12 +126,14 @@ static void pack_rows_plain(const GemmJob& job, size_t k0, size_t depth, size_t 
   }
 }
 
+// The columns are whole blocks of 32, but perhaps a part of a block of 256.
 static void pack_rows_blocks(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
-  alignas(64) float row[kWidth];
-  const size_t offset = tensor::row_bytes(job.b_dtype, n);
+  const size_t size = tensor::block_size(job.b_dtype);
+  const size_t begin = n / size * size, end = (n + width + size - 1) / size * size;
+  alignas(64) float row[kWidth + 2 * tensor::kBlockMax];
   for (size_t k = 0; k < depth; ++k) {
-    dequantize_any(job.b_dtype, job.b + (k0 + k) * job.b_stride + offset, width, row);
-    for (size_t p = 0; p * kPanel < width; ++p) store(panels + p * depth * kPanel + k * kPanel, load(row + p * kPanel));
+    dequantize_any(job.b_dtype, job.b + (k0 + k) * job.b_stride + tensor::row_bytes(job.b_dtype, begin), end - begin, row);
+    for (size_t p = 0; p * kPanel < width; ++p) store(panels + p * depth * kPanel + k * kPanel, load(row + n - begin + p * kPanel));
   }
 }
 
@@ -145,17 +147,16 @@ static inline void pack_rows(const GemmJob& job, size_t k0, size_t depth, size_t
 }
 
 static inline void pack_columns(const GemmJob& job, size_t k0, size_t depth, size_t n, size_t width, float* panels) {
-  const size_t block = tensor::block_size(job.b_dtype);
-  const size_t skip = k0 / block * tensor::row_bytes(job.b_dtype, block);
   for (size_t p = 0; p * kPanel < width; ++p) {
-    const std::byte* first = job.b + (n + p * kPanel) * job.b_stride + skip;
+    const std::byte* rows = job.b + (n + p * kPanel) * job.b_stride;
+    const std::byte* first = rows + tensor::row_bytes(job.b_dtype, k0);
     const size_t count = width - p * kPanel < kPanel ? width - p * kPanel : kPanel;
     float* panel = panels + p * depth * kPanel;
     switch (job.b_dtype) {
       case tensor::DType::f32: pack_transposed<tensor::DType::f32>(first, job.b_stride, count, depth, panel); break;
       case tensor::DType::f16: pack_transposed<tensor::DType::f16>(first, job.b_stride, count, depth, panel); break;
       case tensor::DType::bf16: pack_transposed<tensor::DType::bf16>(first, job.b_stride, count, depth, panel); break;
-      default: pack_transposed_blocks(job.b_dtype, first, job.b_stride, count, depth, panel); break;
+      default: pack_transposed_blocks(job, rows, k0, count, depth, panel); break;
     }
   }
 }

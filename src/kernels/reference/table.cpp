@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/convert.h"
+#include "kernels/reference/blocks.h"
 
 namespace lyceum::kernels::reference {
 namespace {
@@ -40,15 +41,9 @@ void dequantize(tensor::DType dtype, const std::byte* in, size_t count, float* o
       case tensor::DType::f32: std::memcpy(out + i, in + 4 * i, 4); break;
       case tensor::DType::f16: out[i] = f16_to_f32(half(in + 2 * i)); break;
       case tensor::DType::bf16: out[i] = bf16_to_f32(half(in + 2 * i)); break;
-      case tensor::DType::q8_0: {
-        const std::byte* block = in + i / 32 * 34;
-        out[i] = static_cast<float>(static_cast<int8_t>(block[2 + i % 32])) * f16_to_f32(half(block));
-        break;
-      }
-      case tensor::DType::q4_0: {
-        const std::byte* block = in + i / 32 * 18;
-        const int byte = static_cast<int>(block[2 + i % 16]);
-        out[i] = static_cast<float>((i % 32 < 16 ? byte & 15 : byte >> 4) - 8) * f16_to_f32(half(block));
+      default: {
+        const size_t size = tensor::block_size(dtype);
+        out[i] = block_value(dtype, in + tensor::row_bytes(dtype, i / size * size), i % size);
         break;
       }
     }

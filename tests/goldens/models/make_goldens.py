@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the model goldens beside this file with transformers and PEFT.
 
-    python make_goldens.py            needs torch, transformers, peft, safetensors, numpy
+    python make_goldens.py            needs torch, transformers, peft, safetensors, numpy, gguf
 
 Every case is a folder with config.json, weights (or a link to another case's weights, where only the configuration differs)
 and expected.safetensors: ids, and the float32 logits of transformers' eager attention for them. The weights are random but
@@ -205,7 +205,8 @@ def make_adapters():
 
 
 # GGUF, after the specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-GGUF_TYPES = {"F32": 0, "F16": 1, "Q8_0": 8, "BF16": 30}
+GGUF_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
+              "IQ4_NL": 20, "IQ4_XS": 23, "BF16": 30, "MXFP4": 39}
 
 
 def gguf_string(text):
@@ -243,6 +244,26 @@ def pack(values, kind):
     return values.astype(np.float32).tobytes(), values
 
 
+# Where a block type keeps its f16 scale and minimum, and what the scale is about so that values are about 1 / sqrt(256).
+BLOCK_HALVES = {"Q4_0": ([0], 0.1), "Q4_1": ([0, 2], 0.05), "Q5_0": ([0], 0.05), "Q5_1": ([0, 2], 0.03), "Q2_K": ([80, 82], 0.02), "Q3_K": ([108], 0.01),
+                "Q4_K": ([0, 2], 0.002), "Q5_K": ([0, 2], 0.001), "Q6_K": ([208], 0.0003), "IQ4_NL": ([0], 0.01), "IQ4_XS": ([0], 0.0004), "MXFP4": ([], 0)}
+
+
+def random_blocks(shape, kind, random):
+    """A matrix of random blocks: its rows of bytes, and the values that the reference reader sees in them."""
+    import gguf  # pip install gguf==0.19.0
+
+    of = getattr(gguf.GGMLQuantizationType, kind)
+    values, size = gguf.GGML_QUANT_SIZES[of]
+    blocks = random.integers(0, 256, (shape[0] * shape[1] // values, size), dtype=np.uint8)
+    offsets, about = BLOCK_HALVES[kind]
+    for offset in offsets:
+        blocks[:, offset:offset + 2] = (random.normal(size=(len(blocks), 1)) * about / 8).astype(np.float16).view(np.uint8)
+    if kind == "MXFP4":
+        blocks[:, 0] = random.integers(121, 123, len(blocks))
+    return blocks.reshape(shape[0], -1), gguf.quants.dequantize(blocks, of).reshape(shape).astype(np.float32)
+
+
 def interleave(weight, heads):
     """llama.cpp's order of the rows of q and k: pairs (i, i + half) become neighbours."""
     return weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
@@ -273,20 +294,24 @@ def write_gguf(path, metadata, tensors):
     path.write_bytes(head + b"\0" * (-len(head) % 32) + data)
 
 
-def gguf_case(name, config, architecture, kind, seed, permute, metadata=None, rope_freqs=None):
+def gguf_case(name, config, architecture, kinds, seed, permute, metadata=None, rope_freqs=None):
+    """kinds: the type of all matrices, or a list that they take in turn (then their values are random blocks)."""
     model = build(config, seed)
-    tensors, state = {}, model.state_dict()
+    tensors, state, turn = {}, model.state_dict(), 0
     for key, value in state.items():
         if key == "lm_head.weight" and config.tie_word_embeddings:
             continue
         values = value.numpy()
-        stored_kind = kind if values.ndim == 2 else "F32"
-        raw, exact = pack(values, stored_kind)
+        mixed = isinstance(kinds, list) and values.ndim == 2
+        kind = kinds[turn % len(kinds)] if mixed else kinds if values.ndim == 2 else "F32"
+        turn += mixed
+        rows, exact = random_blocks(values.shape, kind, np.random.default_rng(seed + turn)) if mixed else pack(values, kind)
         with torch.no_grad():
             value.copy_(torch.from_numpy(np.ascontiguousarray(exact)))
         if permute and ("q_proj" in key or "k_proj" in key):
-            raw, _ = pack(interleave(values, config.num_attention_heads if "q_proj" in key else config.num_key_value_heads), stored_kind)
-        tensors[gguf_name(key)] = (stored_kind, values.shape, raw)
+            heads = config.num_attention_heads if "q_proj" in key else config.num_key_value_heads
+            rows = interleave(rows, heads) if mixed else pack(interleave(values, heads), kind)[0]
+        tensors[gguf_name(key)] = (kind, values.shape, rows.tobytes() if mixed else rows)
     if rope_freqs is not None:
         tensors["rope_freqs.weight"] = ("F32", rope_freqs.shape, rope_freqs.astype(np.float32).tobytes())
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -316,6 +341,8 @@ def make_gguf():
     gguf_case("gguf_llama_rope_linear", transformers.LlamaConfig(**tied, rope_parameters=linear), "llama", "F16", 55, True,
               {"llama.rope.scaling.type": "linear", "llama.rope.scaling.factor": 4.0})
     gguf_case("gguf_qwen2_q8_0", transformers.Qwen2Config(**tied), "qwen2", "Q8_0", 56, False)
+    blocks = dict(SHAPE, tie_word_embeddings=True, hidden_size=256, intermediate_size=256, num_attention_heads=8, num_key_value_heads=2, head_dim=32)
+    gguf_case("gguf_llama_blocks", transformers.LlamaConfig(**blocks), "llama", list(BLOCK_HALVES), 58, True)
     gguf_case("gguf_qwen3_f16", transformers.Qwen3Config(**tied, head_dim=16), "qwen3", "F16", 57, False)
 
 
