@@ -14,6 +14,7 @@
 #include "base/files.h"
 #include "http/server.h"
 #include "hub/hub.h"
+#include "hub/test_options.h"
 
 namespace lyceum::api {
 
@@ -43,7 +44,7 @@ struct Call {
 // a stranger with a repository of his own.
 class World {
  public:
-  World() : hub_(hub::Hub::open({.data_folder = folder_.path() / "data"}, clock_)), engines_(EngineManagerOptions{}), services_{*hub_, engines_, clock_, {}, "test"}, router_(make_router(services_)) {
+  World() : hub_(hub::Hub::open(hub::test_options(folder_.path() / "data"), clock_)), engines_(EngineManagerOptions{}), services_{*hub_, engines_, clock_, {}, "test"}, router_(make_router(services_)) {
     admin = *hub_->bootstrap_administrator("admin");
     const hub::User alice = hub_->create_user("alice", "", "alice@example.org", "alice's password", false);
     const hub::User rita = hub_->create_user("rita", "", "rita@example.org", "rita's password", false);

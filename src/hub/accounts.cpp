@@ -26,9 +26,8 @@ std::string hash_password(const std::string& password) {
 int64_t insert_account(Database& database, const std::string& name, bool organisation, const std::string& full_name, int64_t now_ms) {
   Rows rows = database.query("SELECT 1 FROM accounts WHERE name = ?1", name);
   if (rows.step()) throw Error(Code::conflict, "the name \"" + name + "\" is taken");
-  database.run("INSERT INTO accounts (name, is_organisation, full_name, created_ms) VALUES (?1, ?2, ?3, ?4)", name, organisation,
-               full_name.empty() ? name : full_name, now_ms);
-  return database.last_id();
+  return database.insert("INSERT INTO accounts (name, is_organisation, full_name, created_ms) VALUES (?1, ?2, ?3, ?4) RETURNING id", name, organisation,
+                         full_name.empty() ? name : full_name, now_ms);
 }
 
 int64_t get_account(Database& database, std::string_view name, bool organisation) {

@@ -23,8 +23,7 @@ std::optional<int64_t> HubImpl::find_blob_id(Database& database, std::string_vie
 
 int64_t HubImpl::ensure_blob_id(Database& database, std::string_view sha256) {
   if (const auto id = find_blob_id(database, sha256)) return *id;
-  database.run("INSERT INTO blobs (sha256) VALUES (?1)", Blob{digest_bytes(sha256)});
-  return database.last_id();
+  return database.insert("INSERT INTO blobs (sha256) VALUES (?1) RETURNING id", Blob{digest_bytes(sha256)});
 }
 
 bool HubImpl::is_linked(Database& database, const Repo& repo, std::string_view sha256) {
@@ -50,7 +49,7 @@ bool HubImpl::may_use_blob(Database& database, const Caller* caller, const Repo&
 }
 
 void HubImpl::link_in(Database& database, const Repo& repo, std::string_view sha256) {
-  database.run("INSERT OR IGNORE INTO repo_blobs (repo_id, blob_id) VALUES (?1, ?2)", repo.id, ensure_blob_id(database, sha256));
+  database.run("INSERT INTO repo_blobs (repo_id, blob_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING", repo.id, ensure_blob_id(database, sha256));
 }
 
 void HubImpl::link_blob(const Repo& repo, std::string_view sha256) {

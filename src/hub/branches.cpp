@@ -54,7 +54,7 @@ void HubImpl::index_main(Database& database, const Repo& repo, const git::Reposi
                "sdk = CASE WHEN ?8 = '' THEN sdk ELSE ?8 END WHERE id = ?1",
                repo.id, commit.hex(), clock_.now_ms(), json::serialize(card), json::serialize(tags), summary.pipeline_tag, summary.library_name, summary.sdk);
   database.run("DELETE FROM repo_tags WHERE repo_id = ?1", repo.id);
-  for (const std::string& tag : summary.tags) database.run("INSERT OR IGNORE INTO repo_tags (tag, repo_id) VALUES (?1, ?2)", tag, repo.id);
+  for (const std::string& tag : summary.tags) database.run("INSERT INTO repo_tags (tag, repo_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING", tag, repo.id);
 }
 
 void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra) {

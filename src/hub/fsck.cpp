@@ -84,12 +84,7 @@ Hub::FsckReport HubImpl::fsck(const std::function<void(uint64_t, uint64_t)>& pro
     const auto reader = store_->read();
     Rows rows = reader->query(sql);
     while (rows.step()) repos.push_back(read_repo(rows));
-    Rows check = reader->query("PRAGMA quick_check(20)");
-    while (check.step()) {
-      if (check.text(0) != "ok") say(report.problems, "database: " + check.text(0));
-    }
-    Rows foreign = reader->query("PRAGMA foreign_key_check");
-    while (foreign.step()) say(report.problems, "database: a row of " + foreign.text(0) + " refers to a missing row");
+    for (const std::string& damage : reader->find_damage()) say(report.problems, "database: " + damage);
   }
   uint64_t total = repos.size();
   blobs_->for_each([&](const std::string&, uint64_t) { ++total; });

@@ -19,6 +19,7 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "hub/store/store_options.h"
 
 namespace lyceum::hub {
 
@@ -120,6 +121,7 @@ struct RepoQuery {
 struct HubOptions {
   std::filesystem::path data_folder;
   uint64_t inline_limit_bytes = 10u << 20;   // larger files must be LFS
+  StoreOptions store = {};                   // an empty target is data_folder/lyceum.db
 };
 
 // A blob being received. Bytes go to staging/ and are hashed on the way.

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "hub/hub.h"
+#include "hub/test_options.h"
 
 namespace lyceum::hub {
 
@@ -22,7 +23,7 @@ class HubFixture : public ::testing::Test {
 
   void reopen() {
     hub.reset();
-    hub = Hub::open({folder.path() / "data"}, clock);
+    hub = Hub::open(test_options(folder.path() / "data"), clock);
   }
 
   Caller sign_up(const std::string& name) {

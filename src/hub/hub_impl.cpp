@@ -33,6 +33,11 @@ void clear_staging(const fs::path& folder) {
   }
 }
 
+HubOptions with_absolute_folder(HubOptions options) {
+  options.data_folder = fs::absolute(options.data_folder);
+  return options;
+}
+
 }  // namespace
 
 std::string_view plural(RepoType type) {
@@ -63,22 +68,28 @@ UniqueFd HubImpl::lock_folder(const fs::path& data) {
 }
 
 HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
-    : options_{fs::absolute(options.data_folder), options.inline_limit_bytes}, clock_(clock), lock_(lock_folder(options_.data_folder)) {
+    : options_(with_absolute_folder(options)), clock_(clock), lock_(lock_folder(options_.data_folder)) {
   if (sodium_init() < 0) throw Error(Code::internal, "libsodium could not start");
   const fs::path& data = options_.data_folder;
   clear_staging(data / "staging");
   for (const char* name : {"staging", "blobs", "repos", "logs", "keys"}) make_folders_durable(data / name);
   fs::permissions(data / "keys", fs::perms::owner_all);
   signing_key_ = load_or_make_key(data / "keys" / "signing.key");
-  store_ = std::make_unique<Store>(data / "lyceum.db");
-  fs::permissions(data / "lyceum.db", fs::perms::owner_read | fs::perms::owner_write);
+  open_store();
   blobs_ = std::make_unique<DiskBlobStore>(data / "blobs", data / "staging");
   recover();
 }
 
+void HubImpl::open_store() {
+  StoreOptions options = options_.store;
+  if (options.target.empty()) options.target = options_.data_folder / "lyceum.db";
+  store_ = std::make_unique<Store>(options);
+  if (!is_postgresql(options.target)) fs::permissions(options.target, fs::perms::owner_read | fs::perms::owner_write);
+}
+
 HubImpl::~HubImpl() {
   try {
-    transact([this](Database& database) { flush_counters(database); });
+    flush_counters();
   } catch (const std::exception& error) {
     log::warn("closing the hub: {}", error.what());
   }
@@ -87,12 +98,12 @@ HubImpl::~HubImpl() {
 // Every transaction also clears the marks of ref files that have been written since. If this transaction fails, those marks stay
 // set, which costs the next start a comparison and nothing else.
 void HubImpl::transact(const std::function<void(Database&)>& change) {
+  std::set<int64_t> done;
+  {
+    const std::lock_guard lock(refs_mutex_);
+    done.swap(refs_done_);
+  }
   store_->write([&](Database& database) {
-    std::set<int64_t> done;
-    {
-      const std::lock_guard lock(refs_mutex_);
-      done.swap(refs_done_);
-    }
     for (const int64_t id : done) database.run("UPDATE repos SET refs_pending = 0 WHERE id = ?1", id);
     change(database);
   });

@@ -120,6 +120,7 @@ class HubImpl final : public Hub {
 
   // hub_impl.cpp
   static UniqueFd lock_folder(const fs::path& data);
+  void open_store();
   void transact(const std::function<void(Database&)>& change);
   // access.cpp
   std::optional<Repo> find_repo(Database& database, const RepoId& id);
@@ -159,7 +160,7 @@ class HubImpl final : public Hub {
   void fsck_blobs(FsckReport& report, const std::set<std::string>& named_blobs, const std::function<void()>& step);
   void fsck_orphans(FsckReport& report, const std::set<std::string>& folders);
   // tokens.cpp, repos.cpp: counters that may lose a few minutes in a crash
-  void flush_counters(Database& database);
+  void flush_counters();
 
   const HubOptions options_;
   const Clock& clock_;

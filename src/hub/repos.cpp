@@ -79,10 +79,10 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
     transact([&](Database& database) {
       refuse_taken(database, id);
       database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", static_cast<int>(id.type), id.owner, id.name);
-      database.run("INSERT INTO repos (public_id, type, owner_id, owner, name, is_private, sdk, head, created_ms, modified_ms) "
-                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9)",
+      const int64_t repo_id = database.insert("INSERT INTO repos (public_id, type, owner_id, owner, name, is_private, sdk, head, created_ms, modified_ms) "
+                   "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) RETURNING id",
                    public_id, static_cast<int>(id.type), owner.id, id.owner, id.name, is_private, sdk, head.hex(), now);
-      database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, 'refs/heads/main', ?2, ?2)", database.last_id(), head.hex());
+      database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, 'refs/heads/main', ?2, ?2)", repo_id, head.hex());
     });
   } catch (...) {
     std::error_code ignored;
@@ -122,7 +122,7 @@ void HubImpl::move_repo(const Caller& caller, const RepoId& from, const RepoId& 
     database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", type, target.owner, target.name);
     database.run("UPDATE repos SET owner_id = ?2, owner = ?3, name = ?4, modified_ms = ?5 WHERE id = ?1", repo.id, owner.id, target.owner, target.name, clock_.now_ms());
     database.run("INSERT INTO repo_aliases (type, owner, name, repo_id) VALUES (?1, ?2, ?3, ?4) "
-                 "ON CONFLICT DO UPDATE SET repo_id = excluded.repo_id", type, repo.repo_id.owner, repo.repo_id.name, repo.id);
+                 "ON CONFLICT (type, owner, name) DO UPDATE SET repo_id = excluded.repo_id", type, repo.repo_id.owner, repo.repo_id.name, repo.id);
   });
 }
 
@@ -146,18 +146,20 @@ void HubImpl::count_download(const Repo& repo) {
     if (now - counters_flushed_ms_ < kFlushEveryMs) return;
     counters_flushed_ms_ = now;
   }
-  transact([this](Database& database) { flush_counters(database); });
+  flush_counters();
 }
 
-void HubImpl::flush_counters(Database& database) {
+void HubImpl::flush_counters() {
   std::map<int64_t, int64_t> downloads, token_uses;
   {
     const std::lock_guard lock(counters_mutex_);
     downloads.swap(downloads_);
     token_uses.swap(token_uses_);
   }
-  for (const auto& [id, count] : downloads) database.run("UPDATE repos SET downloads = downloads + ?2 WHERE id = ?1", id, count);
-  for (const auto& [id, when] : token_uses) database.run("UPDATE tokens SET last_used_ms = max(last_used_ms, ?2) WHERE id = ?1", id, when);
+  transact([&](Database& database) {
+    for (const auto& [id, count] : downloads) database.run("UPDATE repos SET downloads = downloads + ?2 WHERE id = ?1", id, count);
+    for (const auto& [id, when] : token_uses) database.run("UPDATE tokens SET last_used_ms = ?2 WHERE id = ?1 AND last_used_ms < ?2", id, when);
+  });
 }
 
 std::filesystem::path HubImpl::git_folder(const Repo& repo) {

@@ -220,7 +220,7 @@ TEST_F(Repos, SettingsPersist) {
 
 TEST_F(Repos, SecondServerIsRefused) {
   try {
-    Hub::open({folder.path() / "data"}, clock);
+    Hub::open(test_options(folder.path() / "data"), clock);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), Code::conflict);

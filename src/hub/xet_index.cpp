@@ -92,7 +92,7 @@ std::optional<std::vector<Hub::XorbChunk>> HubImpl::find_xorb(std::string_view x
 std::optional<Hub::ChunkPlace> HubImpl::find_chunk(std::string_view chunk_hash) {
   if (!is_hex(chunk_hash, 64)) return std::nullopt;
   const auto reader = store_->read();
-  Rows rows = reader->query("SELECT b.sha256, c.offset, c.length FROM xet_chunks c JOIN blobs b ON b.id = c.blob_id WHERE c.hash = ?1",
+  Rows rows = reader->query("SELECT b.sha256, c.\"offset\", c.length FROM xet_chunks c JOIN blobs b ON b.id = c.blob_id WHERE c.hash = ?1",
                             Blob{digest_bytes(chunk_hash)});
   if (!rows.step()) return std::nullopt;
   return ChunkPlace{to_hex(as_bytes(rows.text(0))), static_cast<uint64_t>(rows.integer(1)), static_cast<uint32_t>(rows.integer(2))};
@@ -113,11 +113,11 @@ void HubImpl::index_xet(const XetFile& file, const std::vector<std::pair<std::st
     database.run("INSERT INTO xet_files (hash, blob_id, size, terms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO NOTHING",
                  Blob{digest_bytes(file.file_hash)}, blob_id(file.sha256), file.size, Blob{pack_terms(file.terms)});
     for (const auto& [hash, place] : chunks) {
-      database.run("INSERT OR IGNORE INTO xet_chunks (hash, blob_id, offset, length) VALUES (?1, ?2, ?3, ?4)", Blob{digest_bytes(hash)},
+      database.run("INSERT INTO xet_chunks (hash, blob_id, \"offset\", length) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", Blob{digest_bytes(hash)},
                    blob_id(place.sha256), place.offset, static_cast<int64_t>(place.length));
     }
     for (const auto& [hash, list] : xorbs) {
-      database.run("INSERT OR IGNORE INTO xet_xorbs (hash, chunks) VALUES (?1, ?2)", Blob{digest_bytes(hash)}, Blob{pack_chunks(list)});
+      database.run("INSERT INTO xet_xorbs (hash, chunks) VALUES (?1, ?2) ON CONFLICT DO NOTHING", Blob{digest_bytes(hash)}, Blob{pack_chunks(list)});
     }
   });
 }

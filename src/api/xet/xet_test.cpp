@@ -55,7 +55,7 @@ struct Answer {
 
 class XetApi : public ::testing::Test {
  protected:
-  XetApi() : hub_(hub::Hub::open({folder_.path()}, clock_)), services_{*hub_, reinterpret_cast<EngineManager&>(no_engines_), clock_, {}, "test"}, router_(make_router(services_)) {
+  XetApi() : hub_(hub::Hub::open(hub::test_options(folder_.path()), clock_)), services_{*hub_, reinterpret_cast<EngineManager&>(no_engines_), clock_, {}, "test"}, router_(make_router(services_)) {
     alice_ = sign_up("alice");
     bob_ = sign_up("bob");
     make_repo(alice_, "model", false);
@@ -338,7 +338,7 @@ TEST_F(XetApi, ReceivedXorbsOutliveARestart) {
   const std::string token = xet_token("alice/model", "write", alice_.token);
   ASSERT_EQ(send("POST", store() + "/v1/xorbs/default/" + uploaded_xorb_name(), token, golden("upload_0.xorb")).status, 200);
   hub_.reset();
-  hub_ = hub::Hub::open({folder_.path()}, clock_);
+  hub_ = hub::Hub::open(hub::test_options(folder_.path()), clock_);
   const auto staged = Staging(*hub_).find(*xet::find_from_text(uploaded_xorb_name()));
   ASSERT_TRUE(staged);
   EXPECT_EQ(xet::chunk_hash(staged->chunk(3)), staged->chunks().at(3).hash);

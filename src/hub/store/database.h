@@ -1,21 +1,20 @@
-// database.h: a thin layer over SQLite: one connection, cached statements, bound values, errors translated.
+// database.h: one connection to the metadata store, whichever engine holds it: bound values, rows, errors translated.
 //
-// Thin on purpose (no SOCI): every query is visible SQL beside its use, and a PostgreSQL store can take the
-// same place behind Store. A full disk is Error(storage_full), a broken constraint Error(conflict), anything else Error(internal).
+// Thin on purpose (no SOCI, no ORM): every query is visible SQL beside its use. There is one SQL text for SQLite and PostgreSQL, in the
+// portable subset that the room's README names; dialect.h translates what the engines spell differently.
+// Errors: a full disk is Error(storage_full), a broken constraint Error(conflict), an unreachable or busy server Error(unavailable),
+// text that is no valid UTF-8 may be Error(invalid_argument), anything else Error(internal).
 #pragma once
 
-#include <sqlite3.h>
-
+#include <array>
+#include <concepts>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
-
-#include "base/bytes.h"
 
 namespace lyceum::hub {
 
@@ -23,77 +22,108 @@ struct Blob {  // bind this for a BLOB instead of TEXT
   std::string_view bytes;
 };
 
-class Database;
+// One bound value. Views must live until the statement has run: bind variables, not temporaries kept across statements.
+struct Value {
+  enum class Kind { null, integer, real, text, blob };
+  Kind kind = Kind::null;
+  int64_t integer = 0;  // times are in ms, truth values 0 or 1
+  double real = 0;
+  std::string_view text;  // text and blob
 
-// A running statement, borrowed from its connection's cache and reset on destruction. `while (rows.step()) rows.text(0)`.
+  Value() = default;
+  Value(std::nullptr_t) {}
+  template <std::integral Integer>
+  Value(Integer value) : kind(Kind::integer), integer(static_cast<int64_t>(value)) {}
+  Value(double value) : kind(Kind::real), real(value) {}
+  Value(std::string_view value) : kind(Kind::text), text(value) {}
+  Value(const std::string& value) : kind(Kind::text), text(value) {}
+  Value(const char* value) : kind(Kind::text), text(value) {}
+  Value(Blob value) : kind(Kind::blob), text(value.bytes) {}
+  template <typename T>
+  Value(const std::optional<T>& value) : Value(value ? Value(*value) : Value()) {}
+};
+
+// An engine's running statement.
+class Cursor {
+ public:
+  virtual ~Cursor() = default;
+  virtual bool step() = 0;
+  virtual int64_t get_integer(int column) const = 0;
+  virtual double get_real(int column) const = 0;
+  virtual std::string get_text(int column) const = 0;
+  virtual bool is_null(int column) const = 0;
+  virtual int64_t changes() const = 0;  // rows that the statement inserted, updated or deleted, once step() returned false
+};
+
+// `while (rows.step()) rows.text(0)`. Other statements may run on the same connection meanwhile. Ends before its connection does.
 class Rows {
  public:
-  Rows(Database& database, sqlite3_stmt* statement, bool owned = false) : database_(database), statement_(statement), owned_(owned) {}
-  ~Rows();
+  explicit Rows(std::unique_ptr<Cursor> cursor) : cursor_(std::move(cursor)) {}
   Rows(const Rows&) = delete;
   Rows& operator=(const Rows&) = delete;
 
-  bool step();
-  int64_t integer(int column) const { return sqlite3_column_int64(statement_, column); }
+  bool step() { return cursor_->step(); }
+  int64_t integer(int column) const { return cursor_->get_integer(column); }
   bool boolean(int column) const { return integer(column) != 0; }
-  std::string text(int column) const;  // TEXT or BLOB; "" for NULL
-  bool is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
+  double real(int column) const { return cursor_->get_real(column); }
+  std::string text(int column) const { return cursor_->get_text(column); }  // TEXT or BLOB; "" for NULL
+  bool is_null(int column) const { return cursor_->is_null(column); }
 
  private:
   friend class Database;
-  Database& database_;
-  sqlite3_stmt* statement_;
-  bool owned_;
+  std::unique_ptr<Cursor> cursor_;
 };
 
+enum class Engine { sqlite, postgresql };
+
+// One thread at a time.
 class Database {
  public:
   enum class Access { read_write, read_only };
-  Database(const std::filesystem::path& path, Access access);
+  virtual ~Database() = default;
 
-  // Runs a script without parameters.
-  void execute(const char* script);
-  // One statement; parameters are bound in order to ?1, ?2, …
+  virtual Engine engine() const noexcept = 0;  // for the few topics that need an engine's own index or function
+  // Runs a script without parameters, in the engine's own words (not translated).
+  virtual void execute(const std::string& script) = 0;
+  // One statement; parameters are `?` in order, or ?1, ?2, … The first step() runs it on SQLite, query() itself on PostgreSQL.
   template <typename... Values>
   Rows query(std::string_view sql, const Values&... values) {
-    sqlite3_stmt* statement = prepare(sql);
-    int index = 0;
-    (bind(statement, ++index, values), ...);
-    return Rows(*this, statement);
+    const std::array<Value, sizeof...(Values)> bound{Value(values)...};
+    return Rows(start(sql, bound, true));
   }
   template <typename... Values>
   int64_t run(std::string_view sql, const Values&... values) {  // returns the number of rows changed
     Rows rows = query(sql, values...);
     while (rows.step()) {
     }
-    return sqlite3_changes64(handle_.get());
+    return rows.cursor_->changes();
   }
-  int64_t last_id() const { return sqlite3_last_insert_rowid(handle_.get()); }
+  // INSERT … RETURNING id: the id. Error(internal) if nothing came back.
+  template <typename... Values>
+  int64_t insert(std::string_view sql, const Values&... values) {
+    Rows rows = query(sql, values...);
+    return finish_insert(rows);
+  }
   // For statements whose text is put together at run time (not cached): binds a list of strings.
   Rows query_list(std::string_view sql, const std::vector<std::string>& values);
 
-  [[noreturn]] void fail(int code, std::string_view what) const;
+  // Transactions are Store's business.
+  virtual void begin() = 0;
+  virtual void commit() = 0;
+  virtual void rollback() noexcept = 0;
+  virtual bool usable() const noexcept = 0;  // false: the connection broke, throw it away
+  // What an integrity check of the engine finds; empty if it is sound.
+  virtual std::vector<std::string> find_damage() = 0;
+
+ protected:
+  virtual std::unique_ptr<Cursor> start(std::string_view sql, std::span<const Value> values, bool cached) = 0;
 
  private:
-  struct Close {
-    void operator()(sqlite3* handle) const noexcept { sqlite3_close_v2(handle); }
-  };
-  struct Finalize {
-    void operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
-  };
-
-  sqlite3_stmt* prepare(std::string_view sql);
-  void bind(sqlite3_stmt* statement, int index, int64_t value) { sqlite3_bind_int64(statement, index, value); }
-  void bind(sqlite3_stmt* statement, int index, uint64_t value) { sqlite3_bind_int64(statement, index, static_cast<int64_t>(value)); }
-  void bind(sqlite3_stmt* statement, int index, int value) { sqlite3_bind_int64(statement, index, value); }
-  void bind(sqlite3_stmt* statement, int index, bool value) { sqlite3_bind_int64(statement, index, value ? 1 : 0); }
-  void bind(sqlite3_stmt* statement, int index, std::string_view value);
-  void bind(sqlite3_stmt* statement, int index, const std::string& value) { bind(statement, index, std::string_view(value)); }
-  void bind(sqlite3_stmt* statement, int index, const char* value) { bind(statement, index, std::string_view(value)); }
-  void bind(sqlite3_stmt* statement, int index, Blob value);
-
-  std::unique_ptr<sqlite3, Close> handle_;
-  std::unordered_map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>> cache_;
+  static int64_t finish_insert(Rows& rows);
 };
+
+// Tags of Error(unavailable) that Store acts on: the transaction may be run again; the connection broke before the commit was sent.
+inline constexpr std::string_view kRetryTag = "TransactionConflict";
+inline constexpr std::string_view kLostTag = "ConnectionLost";
 
 }  // namespace lyceum::hub

@@ -1,13 +1,24 @@
 #include "hub/store/schema.h"
 
+#include <string>
+
 #include "base/error.h"
+#include "hub/store/dialect.h"
 
 namespace lyceum::hub {
 namespace {
 
+// A migration is one script in the portable subset (dialect.h), or, where an engine needs its own, one for each.
+struct Migration {
+  constexpr Migration(const char* portable) : sqlite(portable) {}  // NOLINT: a string literal is a migration
+  constexpr Migration(const char* for_sqlite, const char* for_postgresql) : sqlite(for_sqlite), postgresql(for_postgresql) {}
+  const char* sqlite;
+  const char* postgresql = nullptr;  // null: translated from the other
+};
+
 // Object ids and digests are raw bytes (half the size of hexadecimal). Names compare without case, so that no two
 // repositories differ only in case (they would collide in clients' caches on some systems).
-constexpr const char* kMigrations[] = {
+constexpr Migration kMigrations[] = {
     // 1: the first schema.
     R"sql(
 CREATE TABLE accounts (
@@ -115,7 +126,7 @@ CREATE TABLE xet_xorbs (
 CREATE TABLE xet_chunks (
   hash BLOB PRIMARY KEY,
   blob_id INTEGER NOT NULL REFERENCES blobs(id),
-  offset INTEGER NOT NULL,
+  "offset" INTEGER NOT NULL,
   length INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE settings (
@@ -125,26 +136,59 @@ CREATE TABLE settings (
 )sql",
 };
 
+// The collation of NOCASE columns on PostgreSQL: letters that differ only in case are equal.
+constexpr const char* kPrepareServer =
+    "CREATE COLLATION IF NOT EXISTS nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false);"
+    "CREATE TABLE IF NOT EXISTS schema_version (only_row BIGINT PRIMARY KEY CHECK (only_row = 1), version BIGINT NOT NULL);"
+    "INSERT INTO schema_version (only_row, version) VALUES (1, 0) ON CONFLICT DO NOTHING;";
+
+int64_t read_number(Database& database, const char* sql) {
+  Rows rows = database.query(sql);
+  return rows.step() ? rows.integer(0) : 0;
+}
+
+void refuse_newer(int64_t version) {
+  if (version <= schema_version()) return;
+  throw Error(Code::unsupported, "the database has schema version " + std::to_string(version) + ", this program knows up to " +
+                                     std::to_string(schema_version()) + "; run a newer Lyceum");
+}
+
+void migrate_sqlite(Database& database) {
+  int64_t version = read_number(database, "PRAGMA user_version");
+  refuse_newer(version);
+  for (; version < schema_version(); ++version) {
+    database.execute("BEGIN IMMEDIATE;" + std::string(kMigrations[version].sqlite) + "PRAGMA user_version = " + std::to_string(version + 1) + ";COMMIT;");
+  }
+}
+
+// In one transaction, and one process at a time: several hubs may start on one database together.
+void migrate_postgresql(Database& database) {
+  constexpr int64_t kMigrationLock = 0x4c79'6365'756d;  // any number that is the same in every Lyceum
+  database.execute("BEGIN");
+  try {
+    database.run("SELECT pg_advisory_xact_lock(?)", kMigrationLock);
+    database.execute(kPrepareServer);
+    int64_t version = read_number(database, "SELECT version FROM schema_version");
+    refuse_newer(version);
+    for (; version < schema_version(); ++version) {
+      const Migration& migration = kMigrations[version];
+      database.execute(migration.postgresql != nullptr ? std::string(migration.postgresql) : translate_schema(migration.sqlite));
+    }
+    database.run("UPDATE schema_version SET version = ?", schema_version());
+    database.commit();
+  } catch (...) {
+    database.rollback();
+    throw;
+  }
+}
+
 }  // namespace
 
 int schema_version() { return static_cast<int>(std::size(kMigrations)); }
 
 void migrate(Database& database) {
-  int64_t version = 0;
-  {
-    Rows rows = database.query("PRAGMA user_version");
-    rows.step();
-    version = rows.integer(0);
-  }
-  if (version > schema_version()) {
-    throw Error(Code::unsupported, "the database has schema version " + std::to_string(version) + ", this program knows up to " +
-                                       std::to_string(schema_version()) + "; run a newer Lyceum");
-  }
-  for (; version < schema_version(); ++version) {
-    const std::string script = "BEGIN IMMEDIATE;" + std::string(kMigrations[version]) +
-                               "PRAGMA user_version = " + std::to_string(version + 1) + ";COMMIT;";
-    database.execute(script.c_str());
-  }
+  if (database.engine() == Engine::sqlite) migrate_sqlite(database);
+  else migrate_postgresql(database);
 }
 
 }  // namespace lyceum::hub

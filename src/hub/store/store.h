@@ -1,22 +1,26 @@
-// store.h: the metadata store: one writer at a time, any number of readers, each reader seeing the last committed state.
+// store.h: the metadata store, in an SQLite file or in PostgreSQL: readers that see the last committed state, and transactions.
 //
-// write() is the acknowledgement point of the whole hub: when it returns, the transaction is on disk (WAL, synchronous=FULL).
+// write() is the acknowledgement point of the whole hub: when it returns, the transaction is on disk (SQLite: WAL, synchronous=FULL;
+// PostgreSQL: synchronous_commit=on). SQLite has one writer at a time; PostgreSQL runs transactions side by side, serializable.
 #pragma once
 
-#include <filesystem>
+#include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "hub/store/database.h"
+#include "hub/store/store_options.h"
 
 namespace lyceum::hub {
 
 class Store {
  public:
-  // Opens or creates the file and brings its schema up to date; refuses a file of a newer version.
-  explicit Store(const std::filesystem::path& path);
+  // Opens or creates the database and brings its schema up to date; refuses one of a newer program.
+  explicit Store(StoreOptions options);
 
   class Reader {
    public:
@@ -33,18 +37,33 @@ class Store {
   };
   Reader read();
 
-  // One transaction; rolled back when `change` throws. `change` must not call write().
+  // One transaction; rolled back when `change` throws. `change` must not call write(). It may run more than once (two transactions in
+  // conflict, a lost connection): it may set variables outside, but must not add to them, and must do nothing that cannot be repeated.
+  // A statement that failed ends the transaction: `change` must not catch its Error and go on.
   void write(const std::function<void(Database&)>& change);
+
+  Engine engine() const noexcept;
+  const StoreOptions& options() const noexcept { return options_; }
 
  private:
   friend class Reader;
-  void give_back(std::unique_ptr<Database> database) noexcept;
+  // Connections of one kind, handed out one thread at a time.
+  struct Pool {
+    std::mutex mutex;
+    std::condition_variable given_back;
+    std::vector<std::unique_ptr<Database>> idle;
+    size_t out = 0;
+  };
 
-  std::filesystem::path path_;
-  std::mutex writer_mutex_;
-  Database writer_;
-  std::mutex readers_mutex_;
-  std::vector<std::unique_ptr<Database>> readers_;
+  std::unique_ptr<Database> connect(Database::Access access) const;
+  std::unique_ptr<Database> take_reader();
+  std::unique_ptr<Database> take_writer();
+  void give_back(Pool& pool, std::unique_ptr<Database> database) noexcept;
+  void write_once(Database& database, const std::function<void(Database&)>& change);
+
+  const StoreOptions options_;
+  const size_t writers_max_;
+  Pool readers_, writers_;
 };
 
 }  // namespace lyceum::hub
