@@ -34,7 +34,9 @@ Forward::Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayou
 void Forward::run(std::span<const int32_t> ids, std::span<const ForwardSpan> spans) {
   plan(spans);
   LYCEUM_CHECK(ids.size() == total_, "one id a row");
-  kernels::embed(pool_, decoder_.embedding.weight, ids, rows_of(residual_, total_, decoder_.config.hidden));
+  const Rows residual = rows_of(residual_, total_, decoder_.config.hidden);
+  kernels::embed(pool_, decoder_.embedding.weight, ids, residual);
+  if (decoder_.config.embedding_scale != 1) kernels::scale(pool_, {residual.data, residual.rows * residual.columns}, decoder_.config.embedding_scale);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) run_layer(i, spans);
 }
 
@@ -57,43 +59,51 @@ Rows Forward::logits(std::span<const size_t> rows) {
   }
   if (groups.empty()) groups.push_back({0, rows.size(), nullptr});
   apply(decoder_.head, hidden, out, Write::set, groups, [](const Adapter& adapter) -> const LowRank& { return adapter.head; });
+  if (decoder_.config.logits_scale != 1) kernels::scale(pool_, {out.data, out.rows * out.columns}, decoder_.config.logits_scale);
   return out;
 }
 
 // Works out what all layers share: positions, runs of one adapter, runs of one rope table.
 void Forward::plan(std::span<const ForwardSpan> spans) {
   total_ = 0;
-  size_t positions_end = 0;
   groups_.clear();
-  rope_groups_.clear();
   positions_.clear();
   documents_.assign(1, 0);
-  for (const ForwardSpan& span : spans) positions_end = std::max(positions_end, span.position + span.rows);
-  if (rope_tables_.size() > kRopeTablesMax) rope_tables_.clear();
-  for (const ForwardSpan& span : spans) get_rope_table(span.rope_length, positions_end);  // grow first: pointers below stay valid
   for (const ForwardSpan& span : spans) {
-    const kernels::RopeTable* table = get_rope_table(span.rope_length, positions_end);
     if (!groups_.empty() && groups_.back().adapter == span.adapter) {
       groups_.back().rows += span.rows;
     } else {
       groups_.push_back({total_, span.rows, span.adapter});
     }
-    if (!rope_groups_.empty() && rope_groups_.back().table == table) {
-      rope_groups_.back().rows += span.rows;
-    } else {
-      rope_groups_.push_back({total_, span.rows, table});
-    }
     for (size_t i = 0; i < span.rows; ++i) positions_.push_back(static_cast<int32_t>(span.position + i));
     total_ += span.rows;
     documents_.push_back(static_cast<uint32_t>(total_));
   }
+  if (rope_tables_.size() > kRopeTablesMax) rope_tables_.clear();
+  plan_rotation(decoder_.config.rope, spans, rope_groups_);
+  if (!decoder_.config.local_rope.inverse_frequencies.empty()) plan_rotation(decoder_.config.local_rope, spans, local_rope_groups_);
 }
 
-const kernels::RopeTable* Forward::get_rope_table(uint64_t length, size_t positions) {
-  const models::Rope& rope = decoder_.config.rope;
+void Forward::plan_rotation(const models::Rope& rope, std::span<const ForwardSpan> spans, std::vector<RopeGroup>& groups) {
+  size_t positions_end = 0, row = 0;
+  for (const ForwardSpan& span : spans) positions_end = std::max(positions_end, span.position + span.rows);
+  for (const ForwardSpan& span : spans) get_rope_table(rope, span.rope_length, positions_end);  // grow first: pointers below stay valid
+  groups.clear();
+  for (const ForwardSpan& span : spans) {
+    const kernels::RopeTable* table = get_rope_table(rope, span.rope_length, positions_end);
+    if (!groups.empty() && groups.back().table == table) {
+      groups.back().rows += span.rows;
+    } else {
+      groups.push_back({row, span.rows, table});
+    }
+    row += span.rows;
+  }
+}
+
+const kernels::RopeTable* Forward::get_rope_table(const models::Rope& rope, uint64_t length, size_t positions) {
   uint64_t key = 0;
   if (rope.kind != models::Rope::Kind::fixed && length > rope.original_context) key = rope.kind == models::Rope::Kind::longrope ? 1 : length;
-  kernels::RopeTable& table = rope_tables_[key];
+  kernels::RopeTable& table = rope_tables_[{&rope, key}];
   if (table.positions < positions) {
     const size_t wanted = std::max(positions, std::min<size_t>(std::max(2 * table.positions, kRopePositionsMin), decoder_.config.context));
     table = kernels::make_rope_table(rope.inverse_frequencies_for(length), wanted, rope.attention_scale);
@@ -122,21 +132,58 @@ void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
     return [index, member](const Adapter& adapter) -> const LowRank& { return adapter.layers[index].*member; };
   };
   const Rows residual(residual_.data(), total_, config.hidden);
-  const Rows normed = rows_of(normed_, total_, config.hidden);
-  kernels::rms_norm(pool_, residual, layer.input_norm.weight, config.norm_epsilon, normed);
+  ConstRows normed = norm_rows(layer.input_norm, residual);
   apply(layer.q, normed, rows_of(q_, total_, size_t{config.heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::q));
   apply(layer.k, normed, rows_of(k_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::k));
   apply(layer.v, normed, rows_of(v_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::v));
   attend(index, spans);
   const ConstRows attended(attended_.data(), total_, size_t{config.heads} * config.head_dim);
-  apply(layer.o, attended, residual, Write::add, groups_, of(&AdapterLayer::o));
+  join(layer.o, attended, layer.attention_output_norm, of(&AdapterLayer::o));
 
-  kernels::rms_norm(pool_, residual, layer.post_attention_norm.weight, config.norm_epsilon, normed);
+  normed = norm_rows(layer.post_attention_norm, residual);
   const Rows gate = rows_of(gate_, total_, config.intermediate), up = rows_of(up_, total_, config.intermediate);
   apply(layer.gate, normed, gate, Write::set, groups_, of(&AdapterLayer::gate));
   apply(layer.up, normed, up, Write::set, groups_, of(&AdapterLayer::up));
-  kernels::silu_mul(pool_, gate, up, gate);
-  apply(layer.down, gate, residual, Write::add, groups_, of(&AdapterLayer::down));
+  if (config.activation == models::Activation::silu) {
+    kernels::silu_mul(pool_, gate, up, gate);
+  } else {
+    kernels::gelu_mul(pool_, gate, up, gate);
+  }
+  join(layer.down, gate, layer.mlp_output_norm, of(&AdapterLayer::down));
+}
+
+ConstRows Forward::norm_rows(const models::Norm& norm, ConstRows x) {
+  if (norm.weight.empty()) return x;
+  const Rows out = rows_of(normed_, x.rows, x.columns);
+  kernels::rms_norm(pool_, x, norm.weight, decoder_.config.norm_epsilon, out);
+  return out;
+}
+
+template <typename Select>
+void Forward::join(const models::Linear& linear, ConstRows x, const models::Norm& norm, Select select) {
+  const Rows residual(residual_.data(), total_, decoder_.config.hidden);
+  if (norm.weight.empty() && decoder_.config.residual_scale == 1) return apply(linear, x, residual, Write::add, groups_, select);
+  const Rows joined = rows_of(joined_, total_, residual.columns);
+  apply(linear, x, joined, Write::set, groups_, select);
+  if (!norm.weight.empty()) kernels::rms_norm(pool_, joined, norm.weight, decoder_.config.norm_epsilon, joined);
+  kernels::add(pool_, joined, residual, decoder_.config.residual_scale);
+}
+
+void Forward::norm_heads(const models::DecoderLayer& layer, Rows q, Rows k) {
+  const models::DecoderConfig& config = decoder_.config;
+  const Rows q_norm = config.qk_norm_wide ? q : by_head(q, config.head_dim), k_norm = config.qk_norm_wide ? k : by_head(k, config.head_dim);
+  kernels::rms_norm(pool_, q_norm, layer.q_norm.weight, config.norm_epsilon, q_norm);
+  kernels::rms_norm(pool_, k_norm, layer.k_norm.weight, config.norm_epsilon, k_norm);
+}
+
+void Forward::rotate(size_t index, Rows q, Rows k) {
+  const models::LayerRope which = decoder_.config.rope_of(index);
+  if (which == models::LayerRope::none) return;
+  for (const RopeGroup& group : which == models::LayerRope::local ? local_rope_groups_ : rope_groups_) {
+    const std::span<const int32_t> positions(positions_.data() + group.row, group.rows);
+    kernels::rope(pool_, slice(q, group.row, group.rows), decoder_.config.head_dim, *group.table, positions);
+    kernels::rope(pool_, slice(k, group.row, group.rows), decoder_.config.head_dim, *group.table, positions);
+  }
 }
 
 // q_, k_, v_ -> attended_.
@@ -146,19 +193,11 @@ void Forward::attend(size_t index, std::span<const ForwardSpan> spans) {
   const Rows q(q_.data(), total_, size_t{config.heads} * config.head_dim);
   const Rows k(k_.data(), total_, size_t{config.kv_heads} * config.head_dim);
   const Rows v(v_.data(), total_, k.columns);
-  if (config.qk_norm) {
-    const Rows q_heads = by_head(q, config.head_dim), k_heads = by_head(k, config.head_dim);
-    kernels::rms_norm(pool_, q_heads, layer.q_norm.weight, config.norm_epsilon, q_heads);
-    kernels::rms_norm(pool_, k_heads, layer.k_norm.weight, config.norm_epsilon, k_heads);
-  }
-  for (const RopeGroup& group : rope_groups_) {
-    const std::span<const int32_t> positions(positions_.data() + group.row, group.rows);
-    kernels::rope(pool_, slice(q, group.row, group.rows), config.head_dim, *group.table, positions);
-    kernels::rope(pool_, slice(k, group.row, group.rows), config.head_dim, *group.table, positions);
-  }
+  if (config.qk_norm) norm_heads(layer, q, k);
+  rotate(index, q, k);
   const Rows out = rows_of(attended_, total_, q.columns);
-  const kernels::AttentionShape shape{config.heads, config.kv_heads, config.head_dim, 1.0f / std::sqrt(static_cast<float>(config.head_dim)),
-                                      config.sliding_window[index]};
+  const float scale = config.attention_scale != 0 ? config.attention_scale : 1.0f / std::sqrt(static_cast<float>(config.head_dim));
+  const kernels::AttentionShape shape{config.heads, config.kv_heads, config.head_dim, scale, config.sliding_window[index]};
   if (cache_ != nullptr) return attend_cached(index, spans, shape);
   kernels::attention(pool_, shape, documents_, q, k, v, out, nullptr);
 }

@@ -54,8 +54,15 @@ class Forward {
   };
 
   void plan(std::span<const ForwardSpan> spans);
-  const kernels::RopeTable* get_rope_table(uint64_t length, size_t positions);
+  const kernels::RopeTable* get_rope_table(const models::Rope& rope, uint64_t length, size_t positions);
+  void plan_rotation(const models::Rope& rope, std::span<const ForwardSpan> spans, std::vector<RopeGroup>& groups);
   void run_layer(size_t index, std::span<const ForwardSpan> spans);
+  // residual_ (+)= scale * norm(W x): how attention and MLP join the residual stream.
+  template <typename Select>
+  void join(const models::Linear& linear, kernels::ConstRows x, const models::Norm& norm, Select select);
+  kernels::ConstRows norm_rows(const models::Norm& norm, kernels::ConstRows x);   // x itself without a norm
+  void norm_heads(const models::DecoderLayer& layer, kernels::Rows q, kernels::Rows k);
+  void rotate(size_t index, kernels::Rows q, kernels::Rows k);
   void attend(size_t index, std::span<const ForwardSpan> spans);
   void attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape);
   // y (+)= W x + bias + adapters.
@@ -66,16 +73,17 @@ class Forward {
   const models::Decoder& decoder_;
   ThreadPool& pool_;
   const KvLayout* cache_;
-  std::map<uint64_t, kernels::RopeTable> rope_tables_;   // by what inverse_frequencies_for() depends on
+  // By the rope and what its inverse_frequencies_for() depends on.
+  std::map<std::pair<const models::Rope*, uint64_t>, kernels::RopeTable> rope_tables_;
 
   size_t total_ = 0;
   std::vector<Group> groups_;
-  std::vector<RopeGroup> rope_groups_;
+  std::vector<RopeGroup> rope_groups_, local_rope_groups_;
   std::vector<int32_t> positions_;
   std::vector<uint32_t> documents_;
   std::vector<std::byte*> block_pointers_;
   std::vector<kernels::CachedQuery> queries_;
-  std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, low_rank_, selected_, logits_;
+  std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, selected_, logits_;
 };
 
 }  // namespace lyceum::engine

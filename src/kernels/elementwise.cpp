@@ -11,6 +11,12 @@ void silu_mul(ThreadPool& pool, ConstRows gate, ConstRows up, Rows out) noexcept
   });
 }
 
+void gelu_mul(ThreadPool& pool, ConstRows gate, ConstRows up, Rows out) noexcept {
+  for_grains(pool, gate.rows, 4 * gate.columns, [&](size_t begin, size_t end) {
+    for (size_t r = begin; r < end; ++r) table().gelu_mul(gate.row(r), up.row(r), out.row(r), gate.columns);
+  });
+}
+
 void silu_mul_backward(ThreadPool& pool, ConstRows gate, ConstRows up, ConstRows dout, Rows dgate, Rows dup) noexcept {
   for_grains(pool, gate.rows, 6 * gate.columns, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) {

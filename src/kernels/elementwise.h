@@ -1,4 +1,4 @@
-// elementwise.h: SwiGLU, sums, scaling, softmax.
+// elementwise.h: SwiGLU, GeGLU, sums, scaling, softmax.
 #pragma once
 
 #include <span>
@@ -12,6 +12,10 @@ namespace lyceum::kernels {
 void silu_mul(ThreadPool& pool, ConstRows gate, ConstRows up, Rows out) noexcept;
 // dgate, dup = gradients of silu_mul for the gradient dout. dgate may be gate, dup may be up, either may be dout.
 void silu_mul_backward(ThreadPool& pool, ConstRows gate, ConstRows up, ConstRows dout, Rows dgate, Rows dup) noexcept;
+
+// out = gelu(gate) * up with the tanh approximation: gelu(z) = z / (1 + exp(-2 u)), u = sqrt(2 / pi) (z + 0.044715 z³)
+// (Hendrycks and Gimpel 2016). out may be gate or up. Forward only.
+void gelu_mul(ThreadPool& pool, ConstRows gate, ConstRows up, Rows out) noexcept;
 
 // y += scale * x.
 void add(ThreadPool& pool, ConstRows x, Rows y, float scale = 1.0f) noexcept;

@@ -166,6 +166,22 @@ TEST(SiluMul, AgreesWithTheReferenceAndItsSlope) {
   });
 }
 
+TEST(GeluMul, AgreesWithTheReferenceAndTheDefinition) {
+  constexpr size_t kRows = 17, kWidth = 101;
+  TestValues values(12);
+  const auto gate = values.take(kRows * kWidth, 9.0f), up = values.take(kRows * kWidth);
+  expect_agreement("gelu_mul", 0.0f, [&](ThreadPool& pool) {
+    std::vector<float> out(kRows * kWidth);
+    gelu_mul(pool, {gate.data(), kRows, kWidth}, {up.data(), kRows, kWidth}, {out.data(), kRows, kWidth});
+    for (size_t i = 0; i < out.size(); ++i) {
+      const double z = gate[i];
+      const double gelu = 0.5 * z * (1 + std::tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)));
+      EXPECT_NEAR(out[i], gelu * static_cast<double>(up[i]), 2e-6);
+    }
+    return out;
+  });
+}
+
 TEST(Softmax, AgreesWithTheReferenceAndSumsToOne) {
   for (const size_t columns : kColumns) {
     TestValues values(columns + 1);

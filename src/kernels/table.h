@@ -69,6 +69,7 @@ struct Table {
   void (*rope)(Rows x, size_t head_dim, const RopeTable& table, const int32_t* positions, Turn turn, size_t row0, size_t row1) noexcept;
 
   void (*silu_mul)(const float* gate, const float* up, float* out, size_t count) noexcept;
+  void (*gelu_mul)(const float* gate, const float* up, float* out, size_t count) noexcept;
   void (*silu_mul_backward)(const float* gate, const float* up, const float* dout, float* dgate, float* dup, size_t count) noexcept;
   void (*add)(const float* x, float* y, float factor, size_t count) noexcept;   // y += factor * x
   void (*scale)(float* x, float factor, size_t count) noexcept;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "base/json.h"
@@ -15,6 +16,9 @@ struct ConfigDefaults {
   uint32_t kv_heads = 0;       // 0 = as many as heads
   uint32_t head_dim = 0;       // 0 = hidden / heads
   uint32_t context = 2048;
+  double norm_epsilon = 1e-6;
+  double rope_theta = 10000;
+  bool tied_embeddings = false;
 };
 
 struct Architecture {
@@ -24,6 +28,8 @@ struct Architecture {
   ConfigDefaults defaults;
   // llama.cpp's converter reorders the rows of q and k of this architecture from rotate-half to interleaved pairs.
   bool gguf_permutes_qk;
+  // Fields of config.json that read() takes care of and that are refused for other architectures unless neutral (config.cpp).
+  std::span<const std::string_view> own_fields;
   // Reads the fields that only this architecture has: biases, norms of heads, sliding windows. The shared fields are set.
   void (*read)(const json::object& config, DecoderConfig& out);
 };
@@ -32,20 +38,28 @@ const Architecture* find_architecture(std::string_view name);
 const Architecture* find_architecture_by_model_type(std::string_view model_type);
 const Architecture* find_architecture_by_gguf_name(std::string_view gguf_name);
 
-// One function a file: llama.cpp, mistral.cpp, qwen2.cpp, qwen3.cpp.
+// One function a file: llama.cpp, mistral.cpp, …
 void read_llama(const json::object& config, DecoderConfig& out);
 void read_mistral(const json::object& config, DecoderConfig& out);
 void read_qwen2(const json::object& config, DecoderConfig& out);
 void read_qwen3(const json::object& config, DecoderConfig& out);
+void read_phi3(const json::object& config, DecoderConfig& out);
+void read_granite(const json::object& config, DecoderConfig& out);
+void read_smollm3(const json::object& config, DecoderConfig& out);
+void read_olmo2(const json::object& config, DecoderConfig& out);
+void read_gemma3(const json::object& config, DecoderConfig& out);
 
 // Helpers that the architecture files share.
 
 // The per-layer windows of the Qwen family: use_sliding_window, sliding_window, max_window_layers, layer_types.
 void read_layer_windows(const json::object& config, DecoderConfig& out);
-// rope_parameters (transformers 5) or rope_scaling + rope_theta (before) -> out.rope. Needs head_dim and context set.
-void read_rope(const json::object& config, DecoderConfig& out);
+// rope_parameters (transformers 5) or rope_scaling + rope_theta (before) -> out.rope. Needs head_dim and context set. For an
+// architecture whose read() has not built out.rope itself.
+void read_rope(const json::object& config, double theta, DecoderConfig& out);
 // Builds out.rope from one flat rope dictionary; `theta` applies where the dictionary has none.
 void build_rope(const json::object& parameters, double theta, DecoderConfig& out);
+// A positive number, or `absent`; Error naming the field.
+float read_scale(const json::object& config, std::string_view field, double absent);
 
 [[noreturn]] void refuse_field(std::string_view field, const json::value& value, std::string_view remedy = {});
 [[noreturn]] inline void refuse_field(std::string_view field, const std::string& value, std::string_view remedy = {}) {

@@ -23,7 +23,23 @@ class Binder {
     return out;
   }
 
-  Norm norm(const std::string& name, size_t columns) { return {name, require(name + ".weight", {1, columns, true})}; }
+  // Rows [first, first + rows) of a larger matrix, without its bias.
+  static Linear part(const Linear& whole, size_t first, size_t rows) {
+    tensor::WeightView view = whole.weight;
+    view.data += first * tensor::row_bytes(view.dtype, view.columns);
+    view.rows = rows;
+    return {whole.name, view, {}};
+  }
+
+  Norm norm(const std::string& name, size_t columns, bool minus_one) {
+    const tensor::WeightView view = require(name + ".weight", {1, columns, true});
+    if (!minus_one) return {name, view};
+    auto values = std::make_shared<std::vector<float>>(columns);
+    kernels::dequantize(view.dtype, view.data, columns, values->data());
+    for (float& value : *values) value += 1.0f;
+    storage.push_back(values);
+    return {name, {reinterpret_cast<const std::byte*>(values->data()), tensor::DType::f32, 1, columns}};
+  }
 
   std::vector<std::shared_ptr<void>> storage;
 
@@ -41,23 +57,51 @@ class Binder {
   WeightSource& source_;
 };
 
-DecoderLayer bind_layer(const DecoderConfig& config, const std::string& prefix, Binder& binder) {
-  const size_t q_rows = size_t{config.heads} * config.head_dim, kv_rows = size_t{config.kv_heads} * config.head_dim;
-  const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
-  DecoderLayer layer;
-  layer.input_norm = binder.norm(prefix + "input_layernorm", config.hidden);
-  layer.post_attention_norm = binder.norm(prefix + "post_attention_layernorm", config.hidden);
-  layer.q = binder.linear(attention + "q_proj", q_rows, config.hidden, config.qkv_bias);
-  layer.k = binder.linear(attention + "k_proj", kv_rows, config.hidden, config.qkv_bias);
-  layer.v = binder.linear(attention + "v_proj", kv_rows, config.hidden, config.qkv_bias);
-  layer.o = binder.linear(attention + "o_proj", config.hidden, q_rows, config.output_bias);
-  if (config.qk_norm) {
-    layer.q_norm = binder.norm(attention + "q_norm", config.head_dim);
-    layer.k_norm = binder.norm(attention + "k_norm", config.head_dim);
+void bind_norms(const DecoderConfig& config, const std::string& prefix, Binder& binder, DecoderLayer& layer) {
+  const auto bind = [&](std::string_view name) { return binder.norm(prefix + std::string(name), config.hidden, config.norms_minus_one); };
+  if (config.pre_norms) {
+    layer.input_norm = bind("input_layernorm");
+    // Where there are norms on both sides, "post_attention" is the one after attention.
+    layer.post_attention_norm = bind(config.output_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm");
   }
-  layer.gate = binder.linear(mlp + "gate_proj", config.intermediate, config.hidden, config.mlp_bias);
-  layer.up = binder.linear(mlp + "up_proj", config.intermediate, config.hidden, config.mlp_bias);
-  layer.down = binder.linear(mlp + "down_proj", config.hidden, config.intermediate, config.mlp_bias);
+  if (config.output_norms) {
+    layer.attention_output_norm = bind("post_attention_layernorm");
+    layer.mlp_output_norm = bind("post_feedforward_layernorm");
+  }
+}
+
+void bind_projections(const DecoderConfig& config, const std::string& prefix, Binder& binder, DecoderLayer& layer) {
+  const size_t q_rows = size_t{config.heads} * config.head_dim, kv_rows = size_t{config.kv_heads} * config.head_dim, wide = config.intermediate;
+  const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
+  if (config.fused_projections) {
+    const Linear qkv = binder.linear(attention + "qkv_proj", q_rows + 2 * kv_rows, config.hidden, false);
+    layer.q = Binder::part(qkv, 0, q_rows);
+    layer.k = Binder::part(qkv, q_rows, kv_rows);
+    layer.v = Binder::part(qkv, q_rows + kv_rows, kv_rows);
+    const Linear gate_up = binder.linear(mlp + "gate_up_proj", 2 * wide, config.hidden, false);
+    layer.gate = Binder::part(gate_up, 0, wide);
+    layer.up = Binder::part(gate_up, wide, wide);
+  } else {
+    layer.q = binder.linear(attention + "q_proj", q_rows, config.hidden, config.qkv_bias);
+    layer.k = binder.linear(attention + "k_proj", kv_rows, config.hidden, config.qkv_bias);
+    layer.v = binder.linear(attention + "v_proj", kv_rows, config.hidden, config.qkv_bias);
+    layer.gate = binder.linear(mlp + "gate_proj", wide, config.hidden, config.mlp_bias);
+    layer.up = binder.linear(mlp + "up_proj", wide, config.hidden, config.mlp_bias);
+  }
+  layer.o = binder.linear(attention + "o_proj", config.hidden, q_rows, config.output_bias);
+  layer.down = binder.linear(mlp + "down_proj", config.hidden, wide, config.mlp_bias);
+}
+
+DecoderLayer bind_layer(const DecoderConfig& config, const std::string& prefix, Binder& binder) {
+  DecoderLayer layer;
+  bind_norms(config, prefix, binder, layer);
+  bind_projections(config, prefix, binder, layer);
+  if (config.qk_norm) {
+    const size_t q_columns = config.qk_norm_wide ? config.heads * config.head_dim : config.head_dim;
+    const size_t k_columns = config.qk_norm_wide ? config.kv_heads * config.head_dim : config.head_dim;
+    layer.q_norm = binder.norm(prefix + "self_attn.q_norm", q_columns, config.norms_minus_one);
+    layer.k_norm = binder.norm(prefix + "self_attn.k_norm", k_columns, config.norms_minus_one);
+  }
   return layer;
 }
 
@@ -84,7 +128,7 @@ Decoder bind_decoder(DecoderConfig config, WeightSource& source) {
   for (uint32_t i = 0; i < config.layers; ++i) {
     out.layers.push_back(bind_layer(config, "model.layers." + std::to_string(i) + ".", binder));
   }
-  out.final_norm = binder.norm("model.norm", config.hidden);
+  out.final_norm = binder.norm("model.norm", config.hidden, config.norms_minus_one);
   if (config.tied_embeddings) {
     source.find("lm_head.weight", {config.vocab, config.hidden, false});  // some writers store the tied copy too
     out.head = {"lm_head", out.embedding.weight, {}};

@@ -1,5 +1,6 @@
 // config.json -> DecoderConfig. Fields that change the arithmetic and are not implemented are refused by name; fields that
 // only matter in training or to Python are ignored.
+#include <algorithm>
 #include <array>
 
 #include "models/architecture.h"
@@ -38,13 +39,14 @@ double number_of(const json::value& value) {
   return -1;
 }
 
-void refuse_unimplemented(const json::object& config) {
+void refuse_unimplemented(const json::object& config, std::span<const std::string_view> own_fields) {
+  const auto own = [own_fields](std::string_view field) { return std::ranges::find(own_fields, field) != own_fields.end(); };
   for (const NeutralSwitch& entry : kNeutralSwitches) {
     const auto* value = config.if_contains(entry.field);
-    if (value == nullptr || value->is_null() || number_of(*value) == entry.value) continue;
+    if (own(entry.field) || value == nullptr || value->is_null() || number_of(*value) == entry.value) continue;
     refuse_field(entry.field, *value, entry.remedy);
   }
-  if (const auto act = find_string(config, "hidden_act"); act && *act != "silu" && *act != "swish") {
+  if (const auto act = find_string(config, "hidden_act"); act && *act != "silu" && *act != "swish" && !own("hidden_act")) {
     refuse_field("hidden_act", *act, "only silu is implemented");
   }
   if (const auto* quantization = find_object(config, "quantization_config")) {
@@ -123,11 +125,18 @@ void read_layer_windows(const json::object& config, DecoderConfig& out) {
   }
 }
 
+float read_scale(const json::object& config, std::string_view field, double absent) {
+  const double value = find_number(config, field).value_or(absent);
+  if (!(value > 0 && value < 1e6)) refuse_field(field, value, "it must be a positive number");
+  return static_cast<float>(value);
+}
+
 void validate(const DecoderConfig& config) {
   const auto fail = [](const std::string& why) { throw Error(Code::unprocessable, "model configuration: " + why); };
   if (config.layers > 4096) fail("num_hidden_layers " + std::to_string(config.layers) + " is above the limit of 4096");
   if (config.head_dim == 0 || config.head_dim % 2 != 0) fail("head_dim " + std::to_string(config.head_dim) + " must be even and positive");
   if (config.head_dim > 256) throw Error(Code::unsupported, "model configuration: head_dim " + std::to_string(config.head_dim) + " is above 256");
+  if (config.rotary_dim % 2 != 0 || config.rotary_dim > config.head_dim) fail("the rotated part of a head, " + std::to_string(config.rotary_dim) + " values, must be even");
   if (config.heads % config.kv_heads != 0) {
     fail("num_attention_heads " + std::to_string(config.heads) + " is not a multiple of num_key_value_heads " + std::to_string(config.kv_heads));
   }
@@ -140,7 +149,7 @@ void validate(const DecoderConfig& config) {
 
 DecoderConfig read_config_object(const json::object& config) {
   const Architecture& architecture = select_architecture(config);
-  refuse_unimplemented(config);
+  refuse_unimplemented(config, architecture.own_fields);
   DecoderConfig out;
   out.architecture = architecture.name;
   out.model_type = architecture.model_type;
@@ -157,13 +166,13 @@ DecoderConfig read_config_object(const json::object& config) {
   out.head_dim = read_size(config, "head_dim", architecture.defaults.head_dim == 0 ? even_split : architecture.defaults.head_dim);
   out.vocab = read_size(config, "vocab_size");
   out.context = read_size(config, "max_position_embeddings", architecture.defaults.context);
-  out.norm_epsilon = static_cast<float>(find_number(config, "rms_norm_eps").value_or(1e-6));
-  out.tied_embeddings = find_bool(config, "tie_word_embeddings").value_or(false);
+  out.norm_epsilon = static_cast<float>(find_number(config, "rms_norm_eps").value_or(architecture.defaults.norm_epsilon));
+  out.tied_embeddings = find_bool(config, "tie_word_embeddings").value_or(architecture.defaults.tied_embeddings);
   out.sliding_window.assign(out.layers, 0);
   read_special_ids(config, out);
   architecture.read(config, out);
   validate(out);
-  read_rope(config, out);
+  if (out.rope.inverse_frequencies.empty()) read_rope(config, architecture.defaults.rope_theta, out);
   return out;
 }
 

@@ -19,8 +19,10 @@ void visit_layer(const DecoderLayer& layer, Visit&& visit) {
   for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o}) linear(*each);
   norm(layer.q_norm);
   norm(layer.k_norm);
+  norm(layer.attention_output_norm);
   norm(layer.post_attention_norm);
   for (const Linear* each : {&layer.gate, &layer.up, &layer.down}) linear(*each);
+  norm(layer.mlp_output_norm);
 }
 
 template <typename Visit>
@@ -39,10 +41,22 @@ uint64_t Decoder::parameters() const noexcept {
   uint64_t total = count(embedding.weight) + count(final_norm.weight);
   if (!config.tied_embeddings) total += linear(head);
   for (const DecoderLayer& layer : layers) {
-    for (const Norm* each : {&layer.input_norm, &layer.post_attention_norm, &layer.q_norm, &layer.k_norm}) total += count(each->weight);
+    for (const Norm* each : {&layer.input_norm, &layer.post_attention_norm, &layer.q_norm, &layer.k_norm, &layer.attention_output_norm, &layer.mlp_output_norm}) {
+      total += count(each->weight);
+    }
     for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) total += linear(*each);
   }
   return total;
+}
+
+std::string_view find_engine_only_part(const DecoderConfig& config) noexcept {
+  if (config.output_norms || !config.pre_norms) return "norms after attention and MLP";
+  if (config.qk_norm_wide) return "one norm over all heads";
+  if (config.activation != Activation::silu) return "an activation other than SiLU";
+  if (config.embedding_scale != 1 || config.residual_scale != 1 || config.logits_scale != 1 || config.attention_scale != 0) return "scaled embeddings, residuals, scores or logits";
+  if (config.rotary_dim != 0 || !config.layer_rope.empty()) return "layers or heads that are not fully rotated";
+  if (config.fused_projections) return "fused projections";
+  return {};
 }
 
 std::vector<NamedWeight> list_weights(const Decoder& decoder) {

@@ -29,6 +29,11 @@ struct Rope {
   std::vector<float> inverse_frequencies_for(uint64_t length) const;
 };
 
+enum class Activation { silu, gelu_tanh };   // of the gate: gelu_tanh is the tanh approximation of GELU
+
+// How a layer's queries and keys are turned.
+enum class LayerRope : uint8_t { main, local, none };
+
 struct DecoderConfig {
   std::string architecture;        // "LlamaForCausalLM"
   std::string model_type;          // "llama"
@@ -46,11 +51,30 @@ struct DecoderConfig {
   bool output_bias = false;        // of self_attn.o_proj
   bool mlp_bias = false;
   bool qk_norm = false;
+  bool qk_norm_wide = false;       // with qk_norm: one norm over all heads together (OLMo 2) instead of one a head
+  bool pre_norms = true;           // norms before attention and MLP
+  bool output_norms = false;       // norms after attention and MLP, before they join the residual stream
+  bool norms_minus_one = false;    // stored norm weights are w - 1 (Gemma's safetensors); undone when bound
+  bool fused_projections = false;  // stored as qkv_proj and gate_up_proj (Phi 3); bound as rows of those
+  Activation activation = Activation::silu;
+  float embedding_scale = 1.0f;    // multiplies embeddings
+  float attention_scale = 0.0f;    // multiplies scores; 0 = 1 / sqrt(head_dim)
+  float residual_scale = 1.0f;     // multiplies what attention and MLP add to the residual stream
+  float logits_scale = 1.0f;       // multiplies logits
+  uint32_t rotary_dim = 0;         // leading values of a head that are turned; 0 = all
   Rope rope;
+  Rope local_rope;                        // of the layers that say so
+  std::vector<LayerRope> layer_rope;      // per layer; empty = main everywhere
   std::vector<uint32_t> sliding_window;   // per layer, 0 = full attention
   std::vector<int32_t> eos_ids;
   int32_t bos_id = -1;
+
+  LayerRope rope_of(size_t layer) const noexcept { return layer_rope.empty() ? LayerRope::main : layer_rope[layer]; }
 };
+
+// Empty for the plain blocks of Llama, Mistral, Qwen2 and Qwen3; otherwise the part of the architecture that only the engine's
+// forward pass implements ("norms after attention and MLP"), so that the trainer can refuse it by name.
+std::string_view find_engine_only_part(const DecoderConfig& config) noexcept;
 
 struct Linear {
   std::string name;                // HF module path: "model.layers.0.self_attn.q_proj"
@@ -64,7 +88,9 @@ struct Norm {
 };
 
 struct DecoderLayer {
-  Norm input_norm, post_attention_norm;
+  Norm input_norm;                 // before attention; empty without pre_norms
+  Norm post_attention_norm;        // before the MLP, by Llama's name for it; empty without pre_norms
+  Norm attention_output_norm, mlp_output_norm;   // with output_norms; otherwise empty
   Linear q, k, v, o;
   Norm q_norm, k_norm;             // per head (Qwen3); empty otherwise
   Linear gate, up, down;

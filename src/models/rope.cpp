@@ -21,6 +21,8 @@ std::vector<float> plain_frequencies(double theta, uint32_t head_dim) {
   return out;
 }
 
+uint32_t rotary_dim(const DecoderConfig& config) { return config.rotary_dim == 0 ? config.head_dim : config.rotary_dim; }
+
 double get_number(const json::object& parameters, std::string_view key, std::string_view kind) {
   if (const auto value = find_number(parameters, key)) return *value;
   throw Error(Code::unprocessable, "config.json: rope type " + std::string(kind) + " needs the field " + std::string(key));
@@ -33,7 +35,7 @@ double get_factor(const json::object& parameters, std::string_view kind) {
 }
 
 void build_linear(const json::object& parameters, double theta, DecoderConfig& out) {
-  out.rope.inverse_frequencies = plain_frequencies(theta, out.head_dim);
+  out.rope.inverse_frequencies = plain_frequencies(theta, rotary_dim(out));
   const auto factor = static_cast<float>(get_factor(parameters, "linear"));
   for (float& value : out.rope.inverse_frequencies) value /= factor;
 }
@@ -42,7 +44,7 @@ void build_dynamic(const json::object& parameters, double theta, DecoderConfig& 
   out.rope.kind = Rope::Kind::dynamic;
   out.rope.factor = get_factor(parameters, "dynamic");
   out.rope.original_context = out.context;
-  out.rope.inverse_frequencies = plain_frequencies(theta, out.head_dim);
+  out.rope.inverse_frequencies = plain_frequencies(theta, rotary_dim(out));
 }
 
 double original_context(const json::object& parameters, const DecoderConfig& out) {
@@ -56,7 +58,7 @@ void build_llama3(const json::object& parameters, double theta, DecoderConfig& o
   const double low = get_number(parameters, "low_freq_factor", "llama3");
   const double high = get_number(parameters, "high_freq_factor", "llama3");
   const double context = original_context(parameters, out);
-  out.rope.inverse_frequencies = plain_frequencies(theta, out.head_dim);
+  out.rope.inverse_frequencies = plain_frequencies(theta, rotary_dim(out));
   for (float& value : out.rope.inverse_frequencies) {
     const double wavelength = 2 * std::numbers::pi / static_cast<double>(value);
     if (wavelength < context / high) continue;
@@ -81,7 +83,7 @@ double yarn_attention_factor(const json::object& parameters, double factor) {
 void build_yarn(const json::object& parameters, double theta, DecoderConfig& out) {
   const double factor = get_factor(parameters, "yarn");
   const double context = original_context(parameters, out);
-  const double dim = out.head_dim;
+  const double dim = rotary_dim(out);
   const auto or_default = [&](std::string_view key, double absent) {
     const double value = find_number(parameters, key).value_or(absent);
     return value == 0 ? absent : value;
@@ -98,7 +100,7 @@ void build_yarn(const json::object& parameters, double theta, DecoderConfig& out
   high = std::min(high, dim - 1);
   if (low == high) high += 0.001;
   out.rope.attention_scale = static_cast<float>(yarn_attention_factor(parameters, factor));
-  out.rope.inverse_frequencies = plain_frequencies(theta, out.head_dim);
+  out.rope.inverse_frequencies = plain_frequencies(theta, rotary_dim(out));
   for (size_t i = 0; i < out.rope.inverse_frequencies.size(); ++i) {
     float& value = out.rope.inverse_frequencies[i];
     const double ramp = std::clamp((static_cast<double>(i) - low) / (high - low), 0.0, 1.0);
@@ -124,7 +126,7 @@ void build_longrope(const json::object& parameters, double theta, DecoderConfig&
   const double context = original_context(parameters, out);
   const double factor = find_number(parameters, "factor").value_or(out.context / context);
   const double absent = factor <= 1 ? 1.0 : std::sqrt(1 + std::log(factor) / std::log(context));
-  const std::vector<float> plain = plain_frequencies(theta, out.head_dim);
+  const std::vector<float> plain = plain_frequencies(theta, rotary_dim(out));
   out.rope.kind = Rope::Kind::longrope;
   out.rope.original_context = static_cast<uint32_t>(context);
   out.rope.attention_scale = static_cast<float>(find_number(parameters, "attention_factor").value_or(absent));
@@ -133,7 +135,7 @@ void build_longrope(const json::object& parameters, double theta, DecoderConfig&
 }
 
 void build_default(const json::object&, double theta, DecoderConfig& out) {
-  out.rope.inverse_frequencies = plain_frequencies(theta, out.head_dim);
+  out.rope.inverse_frequencies = plain_frequencies(theta, rotary_dim(out));
 }
 
 struct RopeKind {
@@ -141,14 +143,15 @@ struct RopeKind {
   void (*build)(const json::object& parameters, double theta, DecoderConfig& out);
 };
 constexpr RopeKind kRopeKinds[] = {{"default", build_default}, {"linear", build_linear}, {"dynamic", build_dynamic},
-                                   {"llama3", build_llama3},   {"yarn", build_yarn},     {"longrope", build_longrope}};
+                                   {"llama3", build_llama3},   {"yarn", build_yarn},     {"longrope", build_longrope},
+                                   {"su", build_longrope}};   // Phi 3's first name for it
 
 }  // namespace
 
 void build_rope(const json::object& parameters, double theta, DecoderConfig& out) {
   theta = find_number(parameters, "rope_theta").value_or(theta);
   if (!(theta > 1)) refuse_field("rope_theta", theta, "it must be above 1");
-  if (const auto partial = find_number(parameters, "partial_rotary_factor"); partial && *partial != 1.0) {
+  if (const auto partial = find_number(parameters, "partial_rotary_factor"); partial && *partial != 1.0 && out.rotary_dim == 0) {
     refuse_field("partial_rotary_factor", *partial);
   }
   out.rope = {};
@@ -161,7 +164,7 @@ void build_rope(const json::object& parameters, double theta, DecoderConfig& out
   refuse_field("rope_type", kind, "supported are default, linear, dynamic, llama3, yarn, longrope");
 }
 
-void read_rope(const json::object& config, DecoderConfig& out) {
+void read_rope(const json::object& config, double theta, DecoderConfig& out) {
   const json::object* parameters = find_object(config, "rope_scaling");
   if (parameters == nullptr) parameters = find_object(config, "rope_parameters");
   json::object flat = parameters == nullptr ? json::object{} : *parameters;
@@ -172,7 +175,7 @@ void read_rope(const json::object& config, DecoderConfig& out) {
   if (const auto* original = config.if_contains("original_max_position_embeddings"); original != nullptr && !original->is_null()) {
     flat["original_max_position_embeddings"] = *original;
   }
-  build_rope(flat, find_number(config, "rope_theta").value_or(10000.0), out);
+  build_rope(flat, find_number(config, "rope_theta").value_or(theta), out);
 }
 
 std::vector<float> Rope::inverse_frequencies_for(uint64_t length) const {

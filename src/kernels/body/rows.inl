@@ -149,6 +149,16 @@ static void silu_mul(const float* gate, const float* up, float* out, size_t coun
   }
 }
 
+static void gelu_mul(const float* gate, const float* up, float* out, size_t count) noexcept {
+  const v16 twice = set1(1.5957691216057308f);   // 2 sqrt(2 / pi)
+  for (size_t i = 0; i < count; i += 16) {
+    const size_t n = lanes(count - i);
+    const v16 z = load_part(gate + i, n);
+    const v16 inner = twice * fma(set1(0.044715f) * z * z, z, z);
+    store_part(out + i, z * sigmoid(inner) * load_part(up + i, n), n);
+  }
+}
+
 static void silu_mul_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, size_t count) noexcept {
   for (size_t i = 0; i < count; i += 16) {
     const size_t n = lanes(count - i);

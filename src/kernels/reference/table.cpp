@@ -151,6 +151,13 @@ void silu_mul(const float* gate, const float* up, float* out, size_t count) noex
   for (size_t i = 0; i < count; ++i) out[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }
 
+void gelu_mul(const float* gate, const float* up, float* out, size_t count) noexcept {
+  for (size_t i = 0; i < count; ++i) {
+    const float z = gate[i];
+    out[i] = z * sigmoid(1.5957691216057308f * std::fma(0.044715f * z * z, z, z)) * up[i];
+  }
+}
+
 void silu_mul_backward(const float* gate, const float* up, const float* dout, float* dgate, float* dup, size_t count) noexcept {
   for (size_t i = 0; i < count; ++i) {
     const float u = up[i], d = dout[i], s = sigmoid(gate[i]), silu = gate[i] * s;
@@ -289,7 +296,7 @@ void attention_cached(const AttentionShape& shape, const CachedQuery& query, Con
 
 }  // namespace
 
-const Table kTable = {Isa::reference, gemm_tile, rms_norm, rms_norm_dx, rms_norm_dweight, column_sum, rope, silu_mul, silu_mul_backward,
+const Table kTable = {Isa::reference, gemm_tile, rms_norm, rms_norm_dx, rms_norm_dweight, column_sum, rope, silu_mul, gelu_mul, silu_mul_backward,
                       add, scale, exp_all, softmax, log_sum_exp, softmax_gradient, adamw, sum_squares, dequantize, quantize,
                       attention_rows, attention_gradient, attention_cached};
 

@@ -30,6 +30,19 @@ std::vector<float> all_gradients(const TrainModel& model) {
   return out;
 }
 
+TEST(TrainModel, RefusesBlocksThatOnlyTheEngineComputes) {
+  for (const std::string name : {"granite", "gemma3", "olmo2", "smollm3", "phi3_window"}) {
+    const auto decoder = models::load_decoder(std::filesystem::path(LYCEUM_SOURCE_DIR) / "tests/goldens/models/cases" / name);
+    try {
+      make_lora_model(decoder, {});
+      ADD_FAILURE() << name << " was accepted";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), Code::unsupported);
+      EXPECT_NE(std::string(error.what()).find(decoder->config.architecture + " runs but cannot be trained"), std::string::npos) << error.what();
+    }
+  }
+}
+
 // Central difference of the loss along a random direction of one parameter, against the gradient's projection on it.
 void expect_slope_agrees(TrainModel& model, Network& network, const Batch& batch, Parameter& parameter, uint64_t seed) {
   constexpr float kStep = 4e-3f;

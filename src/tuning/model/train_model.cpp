@@ -89,6 +89,10 @@ class Builder {
 };
 
 std::unique_ptr<TrainModel> build(const models::Decoder& decoder, bool trainable) {
+  if (const std::string_view part = models::find_engine_only_part(decoder.config); !part.empty()) {
+    throw Error(Code::unsupported, decoder.config.architecture + " runs but cannot be trained here yet: " + std::string(part) +
+                                       " have no backward pass; Llama, Mistral, Qwen2 and Qwen3 models can be trained");
+  }
   auto model = std::make_unique<TrainModel>();
   model->config = decoder.config;
   Builder builder(*model, trainable);

@@ -168,6 +168,36 @@ def make_others():
     qwen3.case("qwen3_biases_window", "qwen3_biases", seed=32, head_dim=8, attention_bias=True, use_sliding_window=True, sliding_window=9, max_window_layers=0)
 
 
+def old_style_gemma(config):
+    """As files before transformers 5 say it."""
+    rope = config.pop("rope_parameters")
+    config["rope_theta"], config["rope_local_base_freq"] = rope["full_attention"]["rope_theta"], rope["sliding_attention"]["rope_theta"]
+    config["rope_scaling"] = {"rope_type": "linear", "factor": rope["full_attention"]["factor"]}
+    del config["layer_types"]
+    config["sliding_window_pattern"] = 3
+
+
+def make_variants():
+    phi3 = Family(transformers.Phi3Config, "Phi3ForCausalLM")
+    phi3.case("phi3_window", "phi3", seed=61, sliding_window=11)
+    longrope = dict(rope_type="longrope", rope_theta=10000.0, short_factor=[1.0, 1.2], long_factor=[1.5, 3.0], partial_rotary_factor=0.5)
+    phi3.case("phi3_partial_longrope", "phi3", seed=61, rope_parameters=longrope, original_max_position_embeddings=50, length=60)
+    granite = Family(transformers.GraniteConfig, "GraniteForCausalLM")
+    granite.case("granite", "granite", seed=62, tie_word_embeddings=True, embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=4.0)
+    granite.case("granite_biases", "granite_biases", seed=63, attention_bias=True, mlp_bias=True, residual_multiplier=0.5, attention_multiplier=0.4)
+    smollm3 = Family(transformers.SmolLM3Config, "SmolLM3ForCausalLM")
+    smollm3.case("smollm3", "smollm3", seed=64, num_hidden_layers=4)
+    smollm3.case("smollm3_list", "smollm3", seed=64, num_hidden_layers=4, no_rope_layers=[0, 1, 1, 0])
+    olmo2 = Family(transformers.Olmo2Config, "Olmo2ForCausalLM")
+    olmo2.case("olmo2", "olmo2", seed=65)
+    gemma3 = Family(transformers.Gemma3TextConfig, "Gemma3ForCausalLM")
+    rope = {"full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1e6), "sliding_attention": dict(rope_type="default", rope_theta=1e4)}
+    fields = dict(seed=66, num_hidden_layers=3, head_dim=16, query_pre_attn_scalar=24, sliding_window=9, tie_word_embeddings=True, rope_parameters=rope,
+                  layer_types=["sliding_attention", "sliding_attention", "full_attention"])
+    gemma3.case("gemma3", "gemma3", **fields)
+    gemma3.case("gemma3_old", "gemma3", edit=old_style_gemma, **fields)
+
+
 def random_lora(model, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -352,6 +382,7 @@ def main():
     shutil.rmtree(CASES, ignore_errors=True)
     make_llama()
     make_others()
+    make_variants()
     make_gguf()
     make_adapters()
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"

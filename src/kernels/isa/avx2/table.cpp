@@ -29,7 +29,7 @@ LYCEUM_TARGET_END
 
 namespace lyceum::kernels::isa_avx2 {
 
-const Table kTable = {Isa::avx2,  gemm_tile, rms_norm, rms_norm_dx, rms_norm_dweight, column_sum,  rope,           silu_mul,       silu_mul_backward,  add,
+const Table kTable = {Isa::avx2,  gemm_tile, rms_norm, rms_norm_dx, rms_norm_dweight, column_sum,  rope,           silu_mul,       gelu_mul, silu_mul_backward,  add,
                       scale,      exp_all,   softmax,  log_sum_exp, softmax_gradient, adamw,       sum_squares,    dequantize_any, quantize_any,
                       attention_rows, attention_gradient, attention_cached};
 
