@@ -1,4 +1,5 @@
 // @huggingface/hub against a hub. usage: node js_client.mjs URL TOKEN REPO; prints one JSON object of what it saw.
+import { webcrypto as crypto } from 'node:crypto';
 import { commit, countCommits, createBranch, createRepo, deleteFile, downloadFile, fileDownloadInfo, fileExists, listCommits, listFiles, listModels,
   modelInfo, pathsInfo, repoExists, uploadFiles, whoAmI } from '@huggingface/hub';
 
