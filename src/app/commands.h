@@ -7,8 +7,8 @@ namespace lyceum::app {
 
 std::span<const cli::Command> commands();
 
-void configure_serve(CLI::App& app, const cli::Globals& globals, cli::Run& run);
-void configure_engine(CLI::App& app, const cli::Globals& globals, cli::Run& run);
-void configure_job(CLI::App& app, const cli::Globals& globals, cli::Run& run);
+void configure_serve(cli::Options& options, const cli::Globals& globals, cli::Run& run);
+void configure_engine(cli::Options& options, const cli::Globals& globals, cli::Run& run);
+void configure_job(cli::Options& options, const cli::Globals& globals, cli::Run& run);
 
 }  // namespace lyceum::app

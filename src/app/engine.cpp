@@ -41,18 +41,18 @@ int run_engine(const Args& args) {
 
 }  // namespace
 
-void configure_engine(CLI::App& app, const cli::Globals&, cli::Run& run) {
+void configure_engine(cli::Options& options, const cli::Globals&, cli::Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("--model", args->model, "folder or file with the model")->required();
-  app.add_option("--name", args->name, "id the model answers to; default: the folder's name");
-  app.add_option("--adapter", args->adapters, "name=folder of a LoRA adapter; repeat for several");
-  app.add_option("--socket", args->socket, "Unix socket to listen on");
-  app.add_option("--address", args->address, "address to listen on, when no socket is given");
-  app.add_option("--port", args->port, "port to listen on, when no socket is given");
-  app.add_option("--threads", args->threads, "0 = one per core");
-  app.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB")->capture_default_str();
-  app.add_flag("--lifeline", args->lifeline, "end when standard input closes: the hub that started this process has gone");
-  app.callback([args, &run] { run = [args] { return run_engine(*args); }; });
+  options.add_option("--model", args->model, "folder or file with the model").required();
+  options.add_option("--name", args->name, "id the model answers to; default: the folder's name");
+  options.add_option("--adapter", args->adapters, "name=folder of a LoRA adapter; repeat for several");
+  options.add_option("--socket", args->socket, "Unix socket to listen on");
+  options.add_option("--address", args->address, "address to listen on, when no socket is given");
+  options.add_option("--port", args->port, "port to listen on, when no socket is given");
+  options.add_option("--threads", args->threads, "0 = one per core");
+  options.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB").capture_default_str();
+  options.add_flag("--lifeline", args->lifeline, "end when standard input closes: the hub that started this process has gone");
+  options.callback([args, &run] { run = [args] { return run_engine(*args); }; });
 }
 
 }  // namespace lyceum::app

@@ -44,12 +44,12 @@ int job(const Args& args) {
 
 }  // namespace
 
-void configure_job(CLI::App& app, const cli::Globals&, cli::Run& run) {
+void configure_job(cli::Options& options, const cli::Globals&, cli::Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("--run", args->run_folder, "run folder with spec.json")->required();
-  app.add_option("--threads", args->threads, "0 = one per core");
-  app.add_flag("--dry-run", args->dry_run, "stop after the data report");
-  app.callback([args, &run] { run = [args] { return job(*args); }; });
+  options.add_option("--run", args->run_folder, "run folder with spec.json").required();
+  options.add_option("--threads", args->threads, "0 = one per core");
+  options.add_flag("--dry-run", args->dry_run, "stop after the data report");
+  options.callback([args, &run] { run = [args] { return job(*args); }; });
 }
 
 }  // namespace lyceum::app

@@ -47,12 +47,12 @@ void complete(cli::Globals& globals) {
   globals.data = first_of({globals.data, environment("LYCEUM_DATA")});
 }
 
-void add_globals(CLI::App& app, cli::Globals& globals) {
-  app.add_option("--endpoint", globals.endpoint, "address of the hub (LYCEUM_ENDPOINT, HF_ENDPOINT)");
-  app.add_option("--token", globals.token, "access token (LYCEUM_TOKEN, HF_TOKEN, or what `hf auth login` stored)");
-  app.add_option("--hub-data", globals.data, "the hub's data folder, when it is on this machine (LYCEUM_DATA)");
-  app.add_flag("--json", globals.json, "print one JSON value, no progress");
-  app.add_flag("-q,--quiet", globals.quiet, "no progress");
+void add_globals(cli::Options options, cli::Globals& globals) {
+  options.add_option("--endpoint", globals.endpoint, "address of the hub (LYCEUM_ENDPOINT, HF_ENDPOINT)");
+  options.add_option("--token", globals.token, "access token (LYCEUM_TOKEN, HF_TOKEN, or what `hf auth login` stored)");
+  options.add_option("--hub-data", globals.data, "the hub's data folder, when it is on this machine (LYCEUM_DATA)");
+  options.add_flag("--json", globals.json, "print one JSON value, no progress");
+  options.add_flag("-q,--quiet", globals.quiet, "no progress");
 }
 
 int run_program(int argc, char** argv) {
@@ -63,12 +63,14 @@ int run_program(int argc, char** argv) {
   cli::Run run;
   for (const cli::Command& command : app::commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    command.configure(*sub, globals, run);
+    cli::Options options(*sub);
+    command.configure(options, globals, run);
   }
   for (const cli::Command& command : cli::commands()) {
     CLI::App* sub = app.add_subcommand(std::string(command.name), std::string(command.summary));
-    add_globals(*sub, globals);
-    command.configure(*sub, globals, run);
+    add_globals(cli::Options(*sub), globals);
+    cli::Options options(*sub);
+    command.configure(options, globals, run);
   }
   try {
     app.parse(argc, argv);

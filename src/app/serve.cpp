@@ -86,11 +86,11 @@ int serve(const Args& args) {
 
 }  // namespace
 
-void configure_serve(CLI::App& app, const cli::Globals&, cli::Run& run) {
+void configure_serve(cli::Options& options, const cli::Globals&, cli::Run& run) {
   auto args = std::make_shared<Args>();
-  args->settings.bind(app);
-  app.add_flag("--print-json", args->print_json, "print one JSON line {url, token} once it is listening");
-  app.callback([args, &run] { run = [args] { return serve(*args); }; });
+  args->settings.bind(options);
+  options.add_flag("--print-json", args->print_json, "print one JSON line {url, token} once it is listening");
+  options.callback([args, &run] { run = [args] { return serve(*args); }; });
 }
 
 }  // namespace lyceum::app

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
+
 #include "base/files.h"
 #include "cli/hub_client.h"
 #include "cli/settings.h"
@@ -25,8 +27,9 @@ TEST(Settings, FlagBeatsFileBeatsDefault) {
   const TempFolder folder;
   write_file_durable(folder.path() / "lyceum.conf", "port = 1234\nadministrator = \"root\"\n");
   CLI::App app;
+  Options options(app);
   Settings settings;
-  settings.bind(app);
+  settings.bind(options);
   const std::string config = (folder.path() / "lyceum.conf").string();
   app.parse("--config " + config + " --administrator someone");
   EXPECT_EQ(settings.number("port"), 1234);
@@ -36,8 +39,9 @@ TEST(Settings, FlagBeatsFileBeatsDefault) {
 
 TEST(Settings, NamesTheSettingThatIsWrong) {
   CLI::App app;
+  Options options(app);
   Settings settings;
-  settings.bind(app);
+  settings.bind(options);
   app.parse("--port many");
   try {
     settings.number("port");

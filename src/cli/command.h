@@ -1,14 +1,14 @@
-// command.h: one row per command. A command file fills a CLI11 sub-command with its options (one args struct per command, which
+// command.h: one row per command. A command file declares its options (one args struct per command, which
 // drives parsing and --help) and sets the function to run. Errors are thrown as lyceum::Error and caught once, in app/main.cpp.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <functional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "base/json.h"
+#include "cli/options.h"
 
 namespace lyceum::cli {
 
@@ -26,24 +26,24 @@ using Run = std::function<int()>;
 struct Command {
   std::string_view name;
   std::string_view summary;
-  void (*configure)(CLI::App& app, const Globals& globals, Run& run);
+  void (*configure)(Options& options, const Globals& globals, Run& run);
 };
 
 std::span<const Command> commands();  // registry.cpp
 
 void print_json(const json::value& value);   // pretty, to stdout
 
-void configure_pull(CLI::App& app, const Globals& globals, Run& run);
-void configure_push(CLI::App& app, const Globals& globals, Run& run);
-void configure_inspect(CLI::App& app, const Globals& globals, Run& run);
-void configure_run(CLI::App& app, const Globals& globals, Run& run);
-void configure_tune(CLI::App& app, const Globals& globals, Run& run);
-void configure_pretrain(CLI::App& app, const Globals& globals, Run& run);
-void configure_compare(CLI::App& app, const Globals& globals, Run& run);
-void configure_logits(CLI::App& app, const Globals& globals, Run& run);
-void configure_deploy(CLI::App& app, const Globals& globals, Run& run);
-void configure_reproduce(CLI::App& app, const Globals& globals, Run& run);
-void configure_fsck(CLI::App& app, const Globals& globals, Run& run);
-void configure_doctor(CLI::App& app, const Globals& globals, Run& run);
+void configure_pull(Options& options, const Globals& globals, Run& run);
+void configure_push(Options& options, const Globals& globals, Run& run);
+void configure_inspect(Options& options, const Globals& globals, Run& run);
+void configure_run(Options& options, const Globals& globals, Run& run);
+void configure_tune(Options& options, const Globals& globals, Run& run);
+void configure_pretrain(Options& options, const Globals& globals, Run& run);
+void configure_compare(Options& options, const Globals& globals, Run& run);
+void configure_logits(Options& options, const Globals& globals, Run& run);
+void configure_deploy(Options& options, const Globals& globals, Run& run);
+void configure_reproduce(Options& options, const Globals& globals, Run& run);
+void configure_fsck(Options& options, const Globals& globals, Run& run);
+void configure_doctor(Options& options, const Globals& globals, Run& run);
 
 }  // namespace lyceum::cli

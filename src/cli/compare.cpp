@@ -104,14 +104,14 @@ int compare_models(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_compare(CLI::App& app, const Globals& globals, Run& run) {
+void configure_compare(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("base", args->base, "the base model: a folder or a repository")->required();
-  app.add_option("--adapter", args->adapter, "the adapter trained by lyceum tune: a folder or a repository")->required();
-  app.add_option("--data", args->data, "the same folder or repository it was trained on; only the held-out files are used")->required();
-  app.add_option("--items", args->items, "fill-in-the-middle questions of one line; a third as many of several lines")->capture_default_str();
-  app.add_option("--threads", args->threads, "0 = one per core");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return compare_models(*args, globals); }; });
+  options.add_option("base", args->base, "the base model: a folder or a repository").required();
+  options.add_option("--adapter", args->adapter, "the adapter trained by lyceum tune: a folder or a repository").required();
+  options.add_option("--data", args->data, "the same folder or repository it was trained on; only the held-out files are used").required();
+  options.add_option("--items", args->items, "fill-in-the-middle questions of one line; a third as many of several lines").capture_default_str();
+  options.add_option("--threads", args->threads, "0 = one per core");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return compare_models(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -42,13 +42,13 @@ int deploy(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_deploy(CLI::App& app, const Globals& globals, Run& run) {
+void configure_deploy(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("model", args->model, "repository of the base model: owner/name[@revision]");
-  app.add_option("--adapter", args->adapters, "repository of a LoRA adapter; repeat for several. Each answers under its own model name");
-  app.add_flag("--list", args->list, "show what is deployed");
-  app.add_flag("--remove", args->remove, "stop serving the model");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return deploy(*args, globals); }; });
+  options.add_option("model", args->model, "repository of the base model: owner/name[@revision]");
+  options.add_option("--adapter", args->adapters, "repository of a LoRA adapter; repeat for several. Each answers under its own model name");
+  options.add_flag("--list", args->list, "show what is deployed");
+  options.add_flag("--remove", args->remove, "stop serving the model");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return deploy(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -100,10 +100,10 @@ int doctor(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_doctor(CLI::App& app, const Globals& globals, Run& run) {
+void configure_doctor(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_flag("--settings", args->settings, "print every setting as Markdown: flag, environment variable, default, meaning");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return doctor(*args, globals); }; });
+  options.add_flag("--settings", args->settings, "print every setting as Markdown: flag, environment variable, default, meaning");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return doctor(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

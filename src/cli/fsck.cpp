@@ -39,11 +39,11 @@ int fsck(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_fsck(CLI::App& app, const Globals& globals, Run& run) {
-  app.footer("The server must be stopped: one process opens a data folder at a time.");
+void configure_fsck(Options& options, const Globals& globals, Run& run) {
+  options.footer("The server must be stopped: one process opens a data folder at a time.");
   auto args = std::make_shared<Args>();
-  app.add_option("--data", args->data, "the data folder to check; default: LYCEUM_DATA");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return fsck(*args, globals); }; });
+  options.add_option("--data", args->data, "the data folder to check; default: LYCEUM_DATA");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return fsck(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

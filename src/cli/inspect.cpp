@@ -87,10 +87,10 @@ int inspect(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_inspect(CLI::App& app, const Globals& globals, Run& run) {
+void configure_inspect(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("model", args->model, "a folder or file with a model, or a repository: owner/name[@revision]")->required();
-  app.callback([args, &globals, &run] { run = [args, &globals] { return inspect(*args, globals); }; });
+  options.add_option("model", args->model, "a folder or file with a model, or a repository: owner/name[@revision]").required();
+  options.callback([args, &globals, &run] { run = [args, &globals] { return inspect(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

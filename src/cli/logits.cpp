@@ -54,14 +54,14 @@ int logits(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_logits(CLI::App& app, const Globals& globals, Run& run) {
+void configure_logits(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("model", args->model, "a folder or file with a model, or a repository")->required();
-  app.add_option("--adapter", args->adapter, "LoRA adapter: a folder or a repository");
-  app.add_option("--text", args->text, "the text");
-  app.add_option("--ids", args->ids, "token ids with commas between them, instead of --text");
-  app.add_option("--out", args->out, "file to write: float32, row by row, one row a token")->required();
-  app.callback([args, &globals, &run] { run = [args, &globals] { return logits(*args, globals); }; });
+  options.add_option("model", args->model, "a folder or file with a model, or a repository").required();
+  options.add_option("--adapter", args->adapter, "LoRA adapter: a folder or a repository");
+  options.add_option("--text", args->text, "the text");
+  options.add_option("--ids", args->ids, "token ids with commas between them, instead of --text");
+  options.add_option("--out", args->out, "file to write: float32, row by row, one row a token").required();
+  options.callback([args, &globals, &run] { run = [args, &globals] { return logits(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

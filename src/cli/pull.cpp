@@ -22,11 +22,11 @@ int pull(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_pull(CLI::App& app, const Globals& globals, Run& run) {
+void configure_pull(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("repo", args->repo, "owner/name[@revision], datasets/owner/name or spaces/owner/name")->required();
-  app.add_option("--to", args->to, "folder to write; default: the cache, by commit");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return pull(*args, globals); }; });
+  options.add_option("repo", args->repo, "owner/name[@revision], datasets/owner/name or spaces/owner/name").required();
+  options.add_option("--to", args->to, "folder to write; default: the cache, by commit");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return pull(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -51,14 +51,14 @@ int push(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_push(CLI::App& app, const Globals& globals, Run& run) {
+void configure_push(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("folder", args->folder, "what to upload; .git is left out")->required();
-  app.add_option("repo", args->repo, "owner/name, datasets/owner/name or spaces/owner/name; made if it is not there")->required();
-  app.add_option("-m,--message", args->message, "commit message");
-  app.add_option("--sdk", args->sdk, "for a new Space: hub, static, gradio, …");
-  app.add_flag("--private", args->is_private, "make a new repository private");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return push(*args, globals); }; });
+  options.add_option("folder", args->folder, "what to upload; .git is left out").required();
+  options.add_option("repo", args->repo, "owner/name, datasets/owner/name or spaces/owner/name; made if it is not there").required();
+  options.add_option("-m,--message", args->message, "commit message");
+  options.add_option("--sdk", args->sdk, "for a new Space: hub, static, gradio, …");
+  options.add_flag("--private", args->is_private, "make a new repository private");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return push(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -100,13 +100,13 @@ int reproduce(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_reproduce(CLI::App& app, const Globals& globals, Run& run) {
+void configure_reproduce(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("repo", args->repo, "the trained repository: owner/name[@revision], or a folder with lineage.json")->required();
-  app.add_option("--data", args->data, "the training data, when it is private: the same folder or file");
-  app.add_option("--base", args->base, "the base model, when it was a local folder");
-  app.add_option("--threads", args->threads, "0 = one per core; the result does not depend on it");
-  app.callback([args, &globals, &run] { run = [args, &globals] { return reproduce(*args, globals); }; });
+  options.add_option("repo", args->repo, "the trained repository: owner/name[@revision], or a folder with lineage.json").required();
+  options.add_option("--data", args->data, "the training data, when it is private: the same folder or file");
+  options.add_option("--base", args->base, "the base model, when it was a local folder");
+  options.add_option("--threads", args->threads, "0 = one per core; the result does not depend on it");
+  options.callback([args, &globals, &run] { run = [args, &globals] { return reproduce(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

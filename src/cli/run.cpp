@@ -181,18 +181,18 @@ int run_model(const Args& args, const Globals& globals) {
 
 }  // namespace
 
-void configure_run(CLI::App& app, const Globals& globals, Run& run) {
+void configure_run(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("model", args->model, "a folder or file with a model, or a repository: owner/name[@revision]")->required();
-  app.add_option("prompt", args->prompt, "one prompt; without it, a conversation (or the prompt from a pipe)");
-  app.add_option("--system", args->system, "system message");
-  app.add_option("--adapter", args->adapter, "LoRA adapter: a folder for a local model, else a repository");
-  app.add_flag("--complete", args->complete, "continue the text as it is, without the chat template");
-  app.add_option("--max-tokens", args->max_tokens, "longest answer, in tokens")->capture_default_str();
-  app.add_option("--temperature", args->temperature, "0 = always the likeliest token")->capture_default_str();
-  app.add_option("--top-p", args->top_p, "nucleus sampling")->capture_default_str();
-  app.add_option("--seed", args->seed, "same seed, same answer")->capture_default_str();
-  app.callback([args, &globals, &run] { run = [args, &globals] { return run_model(*args, globals); }; });
+  options.add_option("model", args->model, "a folder or file with a model, or a repository: owner/name[@revision]").required();
+  options.add_option("prompt", args->prompt, "one prompt; without it, a conversation (or the prompt from a pipe)");
+  options.add_option("--system", args->system, "system message");
+  options.add_option("--adapter", args->adapter, "LoRA adapter: a folder for a local model, else a repository");
+  options.add_flag("--complete", args->complete, "continue the text as it is, without the chat template");
+  options.add_option("--max-tokens", args->max_tokens, "longest answer, in tokens").capture_default_str();
+  options.add_option("--temperature", args->temperature, "0 = always the likeliest token").capture_default_str();
+  options.add_option("--top-p", args->top_p, "nucleus sampling").capture_default_str();
+  options.add_option("--seed", args->seed, "same seed, same answer").capture_default_str();
+  options.callback([args, &globals, &run] { run = [args, &globals] { return run_model(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -43,13 +43,11 @@ Settings::Settings() {
   for (const SettingRow& row : kRows) values_[std::string(row.name)] = row.fallback;
 }
 
-void Settings::bind(CLI::App& app) {
+void Settings::bind(Options& options) {
   for (const SettingRow& row : kRows) {
-    app.add_option("--" + std::string(row.name), values_[std::string(row.name)], std::string(row.meaning))
-        ->envname(std::string(row.environment))
-        ->capture_default_str();
+    options.add_option("--" + std::string(row.name), values_[std::string(row.name)], std::string(row.meaning)).envname(std::string(row.environment)).capture_default_str();
   }
-  app.set_config("--config", "", "settings file");
+  options.set_config("--config", "settings file");
 }
 
 const std::string& Settings::text(std::string_view name) const {

@@ -3,11 +3,12 @@
 // A flag beats the environment, which beats the file, which beats the default.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <map>
 #include <span>
 #include <string>
 #include <string_view>
+
+#include "cli/options.h"
 
 namespace lyceum::cli {
 
@@ -24,7 +25,7 @@ std::string settings_markdown();
 class Settings {
  public:
   Settings();
-  void bind(CLI::App& app);   // adds every row as an option; the object must outlive parsing
+  void bind(Options& options);   // adds every row as an option; the object must outlive parsing
   const std::string& text(std::string_view name) const;
   int64_t number(std::string_view name) const;   // Error(invalid_argument) naming the setting
   bool yes(std::string_view name) const;

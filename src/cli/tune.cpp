@@ -95,35 +95,35 @@ int train(const Args& args, const Globals& globals, const std::string& method) {
   return 0;
 }
 
-void add_common(CLI::App& app, Args& args) {
-  app.add_option("--data", args.data, "code folder or git work tree, git address, chats (.jsonl), or datasets/owner/name on the hub");
-  app.add_option("--to", args.to, "repository to publish to: owner/name; without it the result stays in the run folder");
-  app.add_option("--recipe", args.recipe, "recipe file, YAML or JSON (TRL, LLaMA-Factory and Axolotl key names are understood)");
-  app.add_option("--set", args.set, "one recipe key: --set max_steps=200; repeat for more");
-  app.add_option("--format", args.format, "code, chat or text, where it cannot be told from the data");
-  app.add_option("--license", args.license, "licence to state on the card");
-  app.add_option("--threads", args.threads, "0 = one per core; the result does not depend on it");
-  app.add_option("--resume", args.resume, "go on in this run folder from its last checkpoint");
-  app.add_flag("--dry-run", args.dry_run, "only the data report: files, tokens, what is labelled, how long it would take");
-  app.add_flag("--private", args.is_private, "make a new repository private");
+void add_common(Options& options, Args& args) {
+  options.add_option("--data", args.data, "code folder or git work tree, git address, chats (.jsonl), or datasets/owner/name on the hub");
+  options.add_option("--to", args.to, "repository to publish to: owner/name; without it the result stays in the run folder");
+  options.add_option("--recipe", args.recipe, "recipe file, YAML or JSON (TRL, LLaMA-Factory and Axolotl key names are understood)");
+  options.add_option("--set", args.set, "one recipe key: --set max_steps=200; repeat for more");
+  options.add_option("--format", args.format, "code, chat or text, where it cannot be told from the data");
+  options.add_option("--license", args.license, "licence to state on the card");
+  options.add_option("--threads", args.threads, "0 = one per core; the result does not depend on it");
+  options.add_option("--resume", args.resume, "go on in this run folder from its last checkpoint");
+  options.add_flag("--dry-run", args.dry_run, "only the data report: files, tokens, what is labelled, how long it would take");
+  options.add_flag("--private", args.is_private, "make a new repository private");
   std::string keys = "Recipe keys:\n";
   for (const tuning::RecipeKey& key : tuning::recipe_keys()) keys += "  " + std::string(key.name) + ": " + std::string(key.help) + "\n";
-  app.footer(keys);
+  options.footer(keys);
 }
 
 }  // namespace
 
-void configure_tune(CLI::App& app, const Globals& globals, Run& run) {
+void configure_tune(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  app.add_option("base", args->base, "the model to tune: a folder, or a repository owner/name[@revision]");
-  add_common(app, *args);
-  app.callback([args, &globals, &run] { run = [args, &globals] { return train(*args, globals, "tune"); }; });
+  options.add_option("base", args->base, "the model to tune: a folder, or a repository owner/name[@revision]");
+  add_common(options, *args);
+  options.callback([args, &globals, &run] { run = [args, &globals] { return train(*args, globals, "tune"); }; });
 }
 
-void configure_pretrain(CLI::App& app, const Globals& globals, Run& run) {
+void configure_pretrain(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  add_common(app, *args);
-  app.callback([args, &globals, &run] { run = [args, &globals] { return train(*args, globals, "pretrain"); }; });
+  add_common(options, *args);
+  options.callback([args, &globals, &run] { run = [args, &globals] { return train(*args, globals, "pretrain"); }; });
 }
 
 }  // namespace lyceum::cli
