@@ -1,26 +1,19 @@
 #!/usr/bin/env python3
-"""Runs a command beside a PostgreSQL (Debian's, in a temporary folder, on a Unix socket) and an S3 server (moto), which end with it.
+"""Runs a command beside a PostgreSQL (Debian's, in a temporary folder, on a Unix socket), which ends with it.
 
     tests/with_servers.py build/dev/src/hub/test_hub
 
-The command finds them in LYCEUM_TEST_POSTGRES and LYCEUM_TEST_S3. Add LYCEUM_TEST_STORE=postgresql to run the hub tests on them.
+The command finds it in LYCEUM_TEST_POSTGRES. Add LYCEUM_TEST_STORE=postgresql to run the hub tests on it.
 """
 import os
 import pathlib
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_until(ready, process, what, seconds=60):
@@ -84,37 +77,10 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class S3:
-    """moto's server: an S3 in memory. Any key signs; tests/e2e/test_s3_signing.py checks signatures elsewhere."""
-
-    def __init__(self):
-        self.port = free_port()
-        self.process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        wait_until(self._answers, self.process, "moto (is it in this Python?)")
-
-    def _answers(self):
-        with socket.socket() as s:
-            return s.connect_ex(("127.0.0.1", self.port)) == 0
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.port}"
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-
-
 def main():
     postgres = Postgres()
     try:
-        s3 = S3()
-        try:
-            environment = dict(os.environ, LYCEUM_TEST_POSTGRES=postgres.url, LYCEUM_TEST_S3=s3.url)
-            return subprocess.run(sys.argv[1:], env=environment).returncode
-        finally:
-            s3.close()
+        return subprocess.run(sys.argv[1:], env=dict(os.environ, LYCEUM_TEST_POSTGRES=postgres.url)).returncode
     finally:
         postgres.close()
 

@@ -5,10 +5,13 @@
 #include <array>
 
 #include "api/answer.h"
+#include "api/rate_limits.h"
 #include "api/route.h"
 #include "api/services.h"
 #include "base/bytes.h"
 #include "base/log.h"
+#include "hub/audit.h"
+#include "hub/sessions.h"
 
 namespace lyceum::api {
 namespace {
@@ -16,16 +19,16 @@ namespace {
 [[noreturn]] void refuse_credentials() { throw Error(Code::unauthorized, "Invalid credentials in Authorization header"); }
 
 // Clients put the token in either half of "user:password"; people may use their password.
-hub::Caller authenticate_basic(std::string_view encoded, hub::Hub& hub) {
+hub::Caller authenticate_basic(const http::Request& request, std::string_view encoded, Services& services) {
   const auto text = find_from_base64(encoded);
   const size_t colon = text ? text->find(':') : std::string::npos;
   if (colon == std::string::npos) refuse_credentials();
   const std::string name = text->substr(0, colon), password = text->substr(colon + 1);
   for (const std::string& candidate : {password, name})
     if (candidate.starts_with("hf_"))
-      if (const auto caller = hub.authenticate(candidate)) return *caller;
-  if (!name.empty() && !password.empty())
-    if (const auto user = hub.try_password(name, password)) return {user, std::nullopt};
+      if (const auto caller = services.hub.authenticate(candidate)) return *caller;
+  if (!name.empty() && !password.empty() && !password.starts_with("hf_"))
+    if (const auto user = try_sign_in(request, services, name, password)) return {user, std::nullopt, {}};
   refuse_credentials();
 }
 
@@ -48,7 +51,19 @@ void require_signed_in(const hub::Caller& caller) {
 
 void require_write_token(const hub::Caller& caller) {
   require_signed_in(caller);
+  if (caller.fine_grained()) throw Error(Code::forbidden, "A fine-grained token does not reach this; use one with the role \"write\".");
   if (!caller.may_write()) throw Error(Code::forbidden, "This token may only read; create one with the role \"write\".");
+}
+
+void require_scoped_write(const hub::Caller& caller) {
+  require_signed_in(caller);
+  if (!caller.may_change_something()) throw Error(Code::forbidden, "This token may only read; create one with the role \"write\".");
+}
+
+void require_participation(const hub::Caller& caller, const hub::Repo& repo) {
+  require_signed_in(caller);
+  if (!caller.lets(hub::kWriteDiscussion, repo.id, repo.owner_id))
+    throw Error(Code::forbidden, "This token may only read here; use one with the role \"write\", or with discussion.write for this repository.");
 }
 
 void check_repo(const RouteRow& row, Context& context) {
@@ -58,8 +73,10 @@ void check_repo(const RouteRow& row, Context& context) {
   hub::Hub& hub = context.services.hub;
   context.repo = hub.get_repo(context.caller, id);
   if (context.repo->disabled && !context.caller.administrator()) throw Error(Code::forbidden, "Access to this resource is disabled.");
+  if (row.access == Access::repo_content) return hub.require_content(context.caller, *context.repo);
+  if (row.access == Access::repo_participate) return require_participation(context.caller, *context.repo);
   if (row.access != Access::repo_write) return;
-  require_write_token(context.caller);
+  require_signed_in(context.caller);
   hub.require_write(context.caller, id);
 }
 
@@ -69,11 +86,14 @@ void check_access(const RouteRow& row, Context& context) {
     case Access::signed_url: return;
     case Access::signed_in: return require_signed_in(context.caller);
     case Access::write_token: return require_write_token(context.caller);
+    case Access::scoped_write: return require_scoped_write(context.caller);
     case Access::administrator:
       require_signed_in(context.caller);
       if (!context.caller.administrator()) throw Error(Code::forbidden, "Only an administrator may do this.");
       return;
     case Access::repo_read:
+    case Access::repo_content:
+    case Access::repo_participate:
     case Access::repo_write: return check_repo(row, context);
   }
 }
@@ -84,12 +104,38 @@ bool is_foreign_key(const RouteGroup& group, const http::Request& request) {
   return group.name == "openai" && header && header->starts_with("Bearer ") && !header->starts_with("Bearer hf_");
 }
 
-http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, bool& anonymous) {
+// Which budget of requests a row takes from: bytes of repositories, or everything else. Signed links were counted when they were made.
+std::string_view resource_of(const RouteGroup& group, const RouteRow& row) {
+  if (group.name == "static" || row.access == Access::signed_url) return "";
+  const bool content = group.name == "git" || group.name == "lfs" || group.name == "xet" || row.access == Access::repo_content;
+  return content ? RateLimits::kFiles : RateLimits::kApi;
+}
+
+// What a request came to, for the headers of its answer, whether it succeeds or not.
+struct Outcome {
+  bool anonymous = false;
+  RateLimits::Verdict limit;
+};
+
+http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, Outcome& outcome) {
   Context context{request, services, {}, std::nullopt};
-  if (row.access != Access::signed_url && !is_foreign_key(group, request)) context.caller = authenticate(request, services.hub);
-  anonymous = row.access != Access::signed_url && !context.caller.user;
+  if (row.access != Access::signed_url && !is_foreign_key(group, request)) context.caller = authenticate(request, services);
+  context.caller.address = request.remote;
+  outcome.anonymous = row.access != Access::signed_url && !context.caller.user;
+  if (const auto resource = resource_of(group, row); services.limits != nullptr && !resource.empty()) {
+    outcome.limit = services.limits->count(context.caller, request.remote, resource);
+    if (outcome.limit.exceeded) throw Error(Code::too_many_requests, "Too many requests; try again in " + std::to_string(outcome.limit.reset_s) + " s.");
+  }
   check_access(row, context);
   return row.handler(context);
+}
+
+// As huggingface_hub reads them; a client that obeys waits until the window ends.
+void add_limit_headers(http::Response& response, const RateLimits::Verdict& limit) {
+  if (limit.quota == 0) return;
+  response.headers.set("RateLimit", "\"" + std::string(limit.resource) + "\";r=" + std::to_string(limit.remaining) + ";t=" + std::to_string(limit.reset_s));
+  response.headers.set("RateLimit-Policy", "\"fixed window\";\"" + std::string(limit.resource) + "\";q=" + std::to_string(limit.quota) + ";w=" + std::to_string(RateLimits::kWindowS));
+  if (limit.exceeded) response.headers.set("Retry-After", std::to_string(limit.reset_s));
 }
 
 std::string_view openai_type(Code code) {
@@ -132,14 +178,48 @@ void add_common_headers(http::Response& response) {
 
 }  // namespace
 
+std::string_view name(Access access) {
+  switch (access) {
+    case Access::anyone: return "anyone";
+    case Access::signed_in: return "signed_in";
+    case Access::write_token: return "write_token";
+    case Access::scoped_write: return "scoped_write";
+    case Access::administrator: return "administrator";
+    case Access::repo_read: return "repo_read";
+    case Access::repo_content: return "repo_content";
+    case Access::repo_participate: return "repo_participate";
+    case Access::repo_write: return "repo_write";
+    case Access::signed_url: return "signed_url";
+  }
+  return "";
+}
+
 void require_same_origin(const http::Request& request, bool origin_required) {
   if (is_safe_method(request.method)) return;
+  const auto refuse = [] { throw Error(Code::forbidden, "This request did not come from the hub's own pages (Origin header); use an access token instead."); };
+  if (const auto site = request.headers.find("Sec-Fetch-Site"); site && *site != "same-origin" && *site != "none") refuse();
   const auto origin = request.headers.find("Origin");
-  if (!origin && !origin_required) return;
+  if (!origin) {
+    if (origin_required && request.headers.find("Sec-Fetch-Site") != "same-origin") refuse();
+    return;
+  }
   const size_t host = request.base_url.find("://");
-  const std::string own = request.base_url.substr(0, host == std::string::npos ? host : request.base_url.find('/', host + 3));
-  if (!origin || *origin != own)
-    throw Error(Code::forbidden, "This request did not come from the hub's own pages (Origin header); use an access token instead.");
+  if (*origin != request.base_url.substr(0, host == std::string::npos ? host : request.base_url.find('/', host + 3))) refuse();
+}
+
+std::string session_cookie_name(const http::Request& request) {
+  return (request.base_url.starts_with("https://") ? "__Host-" : "") + std::string(kSessionCookie);
+}
+
+std::optional<hub::User> try_sign_in(const http::Request& request, Services& services, const std::string& name, const std::string& password) {
+  if (services.limits != nullptr) services.limits->require_attempt(name, request.remote);
+  auto user = services.hub.try_password(name, password);
+  if (user) return user;
+  if (services.limits != nullptr) services.limits->count_failure(name, request.remote);
+  hub::Caller nobody;
+  nobody.address = request.remote;
+  services.hub.audit().record_alone(nobody, "session.refused", name.substr(0, 96));
+  return std::nullopt;
 }
 
 // "name=value; other=…" → value.
@@ -157,7 +237,8 @@ std::optional<std::string> find_cookie(const http::Request& request, std::string
   return std::nullopt;
 }
 
-hub::Caller authenticate(const http::Request& request, hub::Hub& hub) {
+hub::Caller authenticate(const http::Request& request, Services& services) {
+  hub::Hub& hub = services.hub;
   if (const auto header = request.headers.find("Authorization")) {
     const size_t space = std::min(header->find(' '), header->size());
     const std::string_view credentials = header->substr(std::min(space + 1, header->size()));
@@ -165,16 +246,16 @@ hub::Caller authenticate(const http::Request& request, hub::Hub& hub) {
     for (char& c : scheme) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
     if (scheme == "basic") {
       require_same_origin(request, false);
-      return authenticate_basic(credentials, hub);
+      return authenticate_basic(request, credentials, services);
     }
     if (scheme != "bearer") refuse_credentials();
     auto caller = hub.authenticate(credentials);
     if (!caller) refuse_credentials();
     return *caller;
   }
-  const auto cookie = find_cookie(request, kSessionCookie);
+  const auto cookie = find_cookie(request, session_cookie_name(request));
   if (!cookie) return {};
-  const auto caller = hub.authenticate_session(*cookie);
+  const auto caller = hub.sessions().authenticate(*cookie);
   if (!caller) return {};
   require_same_origin(request, true);
   return *caller;
@@ -185,14 +266,15 @@ http::Router make_router(Services& services) {
   for (const RouteGroup& group : route_groups()) {
     for (const RouteRow& row : group.rows) {
       router.add({std::string(row.method), std::string(row.pattern), [&group, &row, &services](http::Request& request) {
-                    bool anonymous = false;
+                    Outcome outcome;
                     http::Response response;
                     try {
-                      response = run(group, row, request, services, anonymous);
+                      response = run(group, row, request, services, outcome);
                     } catch (const Error& error) {
                       if (error.code() == Code::internal || error.code() == Code::storage_full) log::error("{} {}: {}", request.method, request.path, error.what());
-                      response = refusal(group, error, anonymous);
+                      response = refusal(group, error, outcome.anonymous);
                     }
+                    add_limit_headers(response, outcome.limit);
                     add_common_headers(response);
                     return response;
                   }});

@@ -38,6 +38,14 @@ json::object read_json_body(const Context& context, size_t limit_bytes) {
   return std::move(value.as_object());
 }
 
+json::object read_form_or_json(const Context& context, size_t limit_bytes) {
+  const auto type = context.request.headers.find("Content-Type");
+  if (!type || !type->starts_with("application/x-www-form-urlencoded")) return read_json_body(context, limit_bytes);
+  json::object out;
+  for (const auto& [name, value] : http::parse_form(read_body(context, limit_bytes))) out[name] = value;
+  return out;
+}
+
 bool is_true(const std::optional<std::string>& text) {
   return text && (text->empty() || *text == "true" || *text == "True" || *text == "1");
 }
@@ -83,7 +91,7 @@ RevisionPath split_revision_path(const http::Request& request, size_t segments) 
   return out;
 }
 
-Page find_page(const http::Request& request, size_t default_limit, size_t limit_max) {
+Page find_page(const http::Request& request, size_t default_limit, size_t limit_max, bool offset_cursor) {
   const auto number = [&](std::string_view name, size_t fallback) {
     const auto text = request.find_query(name);
     size_t value = fallback;
@@ -93,16 +101,26 @@ Page find_page(const http::Request& request, size_t default_limit, size_t limit_
       throw Error(Code::invalid_argument, std::string(name) + " must be a whole number.");
     return value;
   };
-  return {number("cursor", 0), std::clamp<size_t>(number("limit", default_limit), 1, limit_max)};
+  return {offset_cursor ? number("cursor", 0) : 0, std::clamp<size_t>(number("limit", default_limit), 1, limit_max)};
 }
 
-void add_next_link(http::Response& response, const http::Request& request, size_t next_offset) {
+http::Response page_answer(const http::Request& request, const Page& page, json::array items) {
+  const bool more = items.size() > page.limit;
+  if (more) items.resize(page.limit);
+  http::Response response = json_answer(std::move(items));
+  if (more) add_next_link(response, request, page.offset + page.limit);
+  return response;
+}
+
+void add_next_link(http::Response& response, const http::Request& request, size_t next_offset) { add_next_link(response, request, std::to_string(next_offset)); }
+
+void add_next_link(http::Response& response, const http::Request& request, const std::string& cursor) {
   std::string query;
   for (const auto& [name, value] : request.query) {
     if (name == "cursor") continue;
     query += http::percent_encode(name) + "=" + http::percent_encode(value) + "&";
   }
-  response.headers.add("Link", "<" + request.base_url + request.path + "?" + query + "cursor=" + std::to_string(next_offset) + ">; rel=\"next\"");
+  response.headers.add("Link", "<" + request.base_url + request.path + "?" + query + "cursor=" + http::percent_encode(cursor) + ">; rel=\"next\"");
 }
 
 }  // namespace lyceum::api

@@ -23,9 +23,10 @@ std::string read_body(const Context& context, size_t limit_bytes = kJsonBodyLimi
 json::object read_json_body(const Context& context, size_t limit_bytes = kJsonBodyLimit);
 
 // Credentials that a browser attaches by itself (cookie, cached Basic) count only when our own page made the request. Throws
-// Error(forbidden) for a method that changes something when Origin is another site's, or absent although required.
+// Error(forbidden) for a method that changes something when Origin or Sec-Fetch-Site is another site's, or both are absent although required.
 void require_same_origin(const http::Request& request, bool origin_required);
 constexpr std::string_view kSessionCookie = "lyceum_session";
+std::string session_cookie_name(const http::Request& request);  // with "__Host-" over TLS: no subdomain can set it
 std::optional<std::string> find_cookie(const http::Request& request, std::string_view name);
 
 bool is_true(const std::optional<std::string>& text);  // "true", "True", "1" and "" (a bare ?flag)
@@ -45,11 +46,18 @@ struct RevisionPath {
 RevisionPath split_revision_path(const http::Request& request, size_t segments);
 std::string escaped_tail(const http::Request& request, size_t segments);
 
+// A form or a JSON object, as the content type says; the values of a form are strings.
+json::object read_form_or_json(const Context& context, size_t limit_bytes = 1u << 20);
+
 // Cursor paging: the cursor is the offset of the next item. next_link() is the absolute address with that cursor.
 struct Page {
   size_t offset = 0, limit = 0;
 };
-Page find_page(const http::Request& request, size_t default_limit, size_t limit_max);
+// offset_cursor false: the cursor is something else's to read, and offset stays 0.
+Page find_page(const http::Request& request, size_t default_limit, size_t limit_max, bool offset_cursor = true);
 void add_next_link(http::Response& response, const http::Request& request, size_t next_offset);
+// The page as an answer. `items` may hold one more than the page, which tells that there is a next one.
+http::Response page_answer(const http::Request& request, const Page& page, json::array items);
+void add_next_link(http::Response& response, const http::Request& request, const std::string& cursor);
 
 }  // namespace lyceum::api

@@ -1,4 +1,4 @@
-// The generated matrix: every row of every group × everyone who may ask. What is expected follows from the row's access rule alone.
+// Who is asking, and how: credentials, hidden repositories, signed links, revisions in addresses, paging. The rows: matrix_test.cpp.
 #include <gtest/gtest.h>
 
 #include "api/answer.h"
@@ -9,110 +9,7 @@
 namespace lyceum::api {
 namespace {
 
-// A target for the row: every parameter filled with something plausible, about the private repository.
-std::string target_of(const RouteRow& row) {
-  static const std::pair<std::string_view, std::string> values[] = {
-      {"type", "models"}, {"ns", "team"}, {"name", "secret"}, {"rest*", "main"}, {"rev*", "main"}, {"revision*", "main"}, {"branch*", "topic"},
-      {"user", "alice"}, {"organisation", "team"}, {"id", "999999"}, {"num", "1"}, {"oid", std::string(64, 'a')}, {"hash", std::string(64, 'a')}};
-  std::string out(row.pattern);
-  for (size_t begin = out.find('{'); begin != std::string::npos; begin = out.find('{')) {
-    const size_t end = out.find('}', begin);
-    const std::string name = out.substr(begin + 1, end - begin - 1);
-    std::string value = "x";
-    for (const auto& [key, text] : values)
-      if (key == name) value = text;
-    out.replace(begin, end - begin + 1, value);
-  }
-  return out;
-}
-
 std::string error_code(const http::Response& response) { return std::string(response.headers.find("X-Error-Code").value_or("")); }
-
-bool is_allowed(const http::Response& response) { return response.status != 401 && response.status != 403 && error_code(response) != "RepoNotFound"; }
-
-class Matrix : public testing::Test {
- protected:
-  http::Response ask(const RouteRow& row, const std::string& token) { return world.send({.method = std::string(row.method), .target = target_of(row), .body = {}, .token = token, .headers = {}}); }
-
-  template <typename Check>
-  void for_each(Access access, Check check) {
-    for (const RouteGroup& group : route_groups()) {
-      for (const RouteRow& row : group.rows) {
-        if (row.access != access) continue;
-        SCOPED_TRACE(std::string(row.method) + " " + std::string(row.pattern));
-        check(row);
-      }
-    }
-  }
-  static void SetUpTestSuite() { shared = std::make_unique<World>(); }  // passwords are costly to hash: one world for all
-  static void TearDownTestSuite() { shared.reset(); }
-  static inline std::unique_ptr<World> shared;
-  World& world = *shared;
-};
-
-TEST_F(Matrix, SignedInRowsRefuseTheAnonymous) {
-  for_each(Access::signed_in, [&](const RouteRow& row) {
-    EXPECT_EQ(ask(row, "").status, 401);
-    EXPECT_NE(ask(row, world.owner_read_only).status, 401);
-    EXPECT_NE(ask(row, world.stranger).status, 401);
-  });
-}
-
-TEST_F(Matrix, WriteRowsRefuseReadTokens) {
-  for_each(Access::write_token, [&](const RouteRow& row) {
-    EXPECT_EQ(ask(row, "").status, 401);
-    EXPECT_EQ(ask(row, world.owner_read_only).status, 403);
-    EXPECT_NE(ask(row, world.owner).status, 401);
-  });
-}
-
-TEST_F(Matrix, AdministratorRowsRefuseEveryoneElse) {
-  for_each(Access::administrator, [&](const RouteRow& row) {
-    EXPECT_EQ(ask(row, "").status, 401);
-    for (const std::string* token : {&world.owner, &world.owner_read_only, &world.reader, &world.stranger}) EXPECT_EQ(ask(row, *token).status, 403);
-    EXPECT_TRUE(is_allowed(ask(row, world.admin)));
-  });
-}
-
-TEST_F(Matrix, RepositoryReadRowsHideFromStrangers) {
-  for_each(Access::repo_read, [&](const RouteRow& row) {
-    const http::Response anonymous = ask(row, ""), stranger = ask(row, world.stranger);
-    EXPECT_EQ(anonymous.status, 401);
-    EXPECT_EQ(error_code(anonymous), "RepoNotFound");
-    EXPECT_EQ(stranger.status, 404);
-    EXPECT_EQ(error_code(stranger), "RepoNotFound");
-    for (const std::string* token : {&world.reader, &world.owner, &world.owner_read_only, &world.admin}) {
-      const http::Response response = ask(row, *token);
-      EXPECT_TRUE(is_allowed(response) || row.pattern.ends_with("info/refs")) << response.status << " " << response.body;
-    }
-  });
-}
-
-TEST_F(Matrix, RepositoryWriteRowsRefuseReaders) {
-  for_each(Access::repo_write, [&](const RouteRow& row) {
-    const http::Response anonymous = ask(row, ""), stranger = ask(row, world.stranger);
-    EXPECT_EQ(anonymous.status, 401);
-    EXPECT_EQ(stranger.status, 404);
-    EXPECT_EQ(error_code(stranger), "RepoNotFound");
-    EXPECT_EQ(ask(row, world.reader).status, 403);
-    EXPECT_EQ(ask(row, world.owner_read_only).status, 403);
-    for (const std::string* token : {&world.owner, &world.admin}) {
-      const http::Response response = ask(row, *token);
-      EXPECT_TRUE(is_allowed(response)) << response.status << " " << response.body;
-    }
-  });
-}
-
-TEST_F(Matrix, SignedRowsRefuseWhoeverHasNoSignature) {
-  for_each(Access::signed_url, [&](const RouteRow& row) {
-    for (const std::string& token : {std::string(), world.owner, world.admin}) EXPECT_GE(ask(row, token).status, 400);
-  });
-}
-
-TEST_F(Matrix, NoRowFailsInside) {
-  for (const Access access : {Access::anyone, Access::signed_in, Access::repo_read})
-    for_each(access, [&](const RouteRow& row) { EXPECT_NE(ask(row, world.admin).status, 500); });
-}
 
 class Asking : public testing::Test {
  protected:

@@ -9,19 +9,6 @@
 namespace lyceum::api {
 namespace {
 
-std::string_view name_of(Access access) {
-  switch (access) {
-    case Access::anyone: return "anyone";
-    case Access::signed_in: return "signed_in";
-    case Access::write_token: return "write_token";
-    case Access::administrator: return "administrator";
-    case Access::repo_read: return "repo_read";
-    case Access::repo_write: return "repo_write";
-    case Access::signed_url: return "signed_url";
-  }
-  return "";
-}
-
 // "{rest*}" is "{rest}" in OpenAPI, which has no name for "the rest of the path".
 std::string openapi_path(std::string_view pattern, json::array& parameters) {
   std::string out;
@@ -35,9 +22,9 @@ std::string openapi_path(std::string_view pattern, json::array& parameters) {
 }
 
 json::object operation(const RouteGroup& group, const RouteRow& row, json::array parameters) {
-  json::object out{{"tags", json::array{json::string(group.name)}}, {"summary", row.summary}, {"x-access", name_of(row.access)}, {"parameters", std::move(parameters)},
+  json::object out{{"tags", json::array{json::string(group.name)}}, {"summary", row.summary}, {"x-access", name(row.access)}, {"parameters", std::move(parameters)},
                    {"responses", json::object{{"200", json::object{{"description", "Done"}}}, {"default", json::object{{"description", "Refused: X-Error-Code and X-Error-Message say why"}}}}}};
-  if (row.access == Access::anyone || row.access == Access::signed_url || row.access == Access::repo_read) out["security"] = json::array{json::object{}, json::object{{"token", json::array{}}}};
+  if (row.access == Access::anyone || row.access == Access::signed_url || row.access == Access::repo_read || row.access == Access::repo_content) out["security"] = json::array{json::object{}, json::object{{"token", json::array{}}}};
   return out;
 }
 

@@ -16,14 +16,18 @@ namespace lyceum::api {
 
 // Checked before the handler runs (api/access.cpp). For repo_*: parameters "type" (or the row's fixed type), "ns" and "name" name the repository.
 enum class Access {
-  anyone,        // no secrets, no repository content
-  signed_in,     // any valid token or session
-  write_token,   // signed in with a write token, or a session
+  anyone,            // no secrets, no repository content
+  signed_in,         // any valid token or session
+  write_token,       // the whole account: a write token or a session; no fine-grained token
+  scoped_write,      // as write_token, or a fine-grained token that may write somewhere: the hub checks the target that the body names
   administrator,
-  repo_read,     // may see the repository: public, or a right on it
+  repo_read,         // may see the repository: public, or a right on it
+  repo_content,      // may also read its files: not gated, or let in
+  repo_participate,  // may see it and speak there (likes, discussions, asking for access): signed in, with a token that lets write
   repo_write,
-  signed_url,    // the handler verifies an HMAC in the query or a Xet token (api/signing.h)
+  signed_url,        // the handler verifies an HMAC in the query or a Xet token (api/signing.h)
 };
+std::string_view name(Access access);  // as in the OpenAPI text
 
 struct Services;  // api/services.h: Hub&, EngineManager&, settings: what handlers use
 
@@ -51,6 +55,8 @@ struct RouteGroup {
 std::span<const RouteGroup> route_groups();                       // registry.cpp
 http::Router make_router(Services& services);                     // wraps every row with its access check
 // Bearer, Basic (password = token), or session cookie. Throws Error(unauthorized, "Invalid credentials in Authorization header") on a bad one.
-hub::Caller authenticate(const http::Request& request, hub::Hub& hub);
+hub::Caller authenticate(const http::Request& request, Services& services);
+// The user whose name and password these are. Counts against the limits of sign-in attempts and is recorded if it fails.
+std::optional<hub::User> try_sign_in(const http::Request& request, Services& services, const std::string& name, const std::string& password);
 
 }  // namespace lyceum::api

@@ -16,6 +16,9 @@ namespace lyceum::api {
 // Engine processes: starts, reuses, restarts and stops them. Implemented in api/openai/engine_manager.cpp.
 class EngineManager;
 class XetIndexer;  // api/xet/xet.h
+class RateLimits;  // api/rate_limits.h
+class WebhookSender;  // api/community/delivery.h
+struct Operations;  // api/operations.h
 
 struct Services {
   hub::Hub& hub;
@@ -24,7 +27,11 @@ struct Services {
   std::filesystem::path web_folder;      // built web assets (index.html, assets/)
   std::string version;
   bool anonymous_inference = true;       // may a caller without a token use public models on /v1?
+  uint64_t lfs_part_bytes = 512u << 20;  // larger LFS uploads go in parts of this size, with clients that can
+  WebhookSender* webhook_sender = nullptr;  // null: deliveries stay queued
   XetIndexer* xet_indexer = nullptr;     // gives large files that came through LFS or git a Xet hash; null: they stay without
+  RateLimits* limits = nullptr;          // null: none
+  Operations* operations = nullptr;      // metrics and readiness; null: none are kept
 };
 
 }  // namespace lyceum::api

@@ -1,16 +1,21 @@
 // lyceum serve: opens the store, wires hub, engines and routes together, and listens until it is told to stop.
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <iostream>
 
+#include "api/community/delivery.h"
 #include "api/openai/engine_manager.h"
+#include "api/rate_limits.h"
+#include "api/operations.h"
 #include "api/route.h"
 #include "api/services.h"
 #include "api/xet/xet.h"
 #include "app/commands.h"
 #include "app/starter.h"
+#include "base/event_log.h"
 #include "base/files.h"
-#include "base/log.h"
+#include "base/sd_notify.h"
 #include "cli/settings.h"
 #include "http/server.h"
 
@@ -23,20 +28,31 @@ struct Args {
 };
 
 // Signals are taken by one waiting thread, so no handler runs at a bad moment. Blocked before any thread starts: all inherit it.
-sigset_t stop_signals() {
+sigset_t taken_signals() {
   sigset_t set;
   sigemptyset(&set);
   sigaddset(&set, SIGINT);
   sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGHUP);
   return set;
 }
 
-void announce(const Args& args, const std::string& url, const std::optional<std::string>& token) {
+// Every connection needs a descriptor; the soft limit is often 1024.
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void announce(const Args& args, const std::string& url, const std::string& tls_url, const std::optional<std::string>& token) {
   if (args.print_json) {
-    std::cout << json::serialize(json::object{{"url", url}, {"token", token.value_or("")}}) << std::endl;
+    json::object out{{"url", url}, {"token", token.value_or("")}};
+    if (!tls_url.empty()) out["tls_url"] = tls_url;
+    std::cout << json::serialize(out) << std::endl;
     return;
   }
-  std::cout << "Lyceum is running: " << url << "\n";
+  std::cout << "Lyceum is running: " << url << (tls_url.empty() || tls_url == url ? "" : " and " + tls_url) << "\n";
   if (token) std::cout << "Administrator token (shown once, keep it): " << *token << "\n";
   std::cout << std::flush;
 }
@@ -49,13 +65,60 @@ hub::User administrator(hub::Hub& hub, const cli::Settings& settings) {
   return *user;
 }
 
+void choose_log_format(const std::string& format) {
+  if (format == "json") return use_json_log();
+  if (format != "text") throw Error(Code::invalid_argument, "setting --log-format is text or json, not '" + format + "'");
+}
+
+http::ServerOptions server_options(const cli::Settings& settings) {
+  http::ServerOptions options;
+  options.address = settings.text("address");
+  options.port = static_cast<uint16_t>(settings.number("port"));
+  options.public_url = settings.text("public-url");
+  options.workers = static_cast<unsigned>(settings.number("workers"));
+  options.connections_max = static_cast<unsigned>(settings.number("connections-max"));
+  options.connections_per_address_max = static_cast<unsigned>(settings.number("connections-per-address"));
+  options.drain_timeout_s = static_cast<unsigned>(settings.number("drain-seconds"));
+  options.plain_http = settings.yes("plain-http");
+  const std::string &certificate = settings.text("tls-cert"), &key = settings.text("tls-key");
+  if (certificate.empty() != key.empty()) throw Error(Code::invalid_argument, "--tls-cert and --tls-key belong together; one is missing");
+  if (!certificate.empty()) options.tls = http::TlsOptions{certificate, key, static_cast<uint16_t>(settings.number("tls-port"))};
+  if (!options.plain_http && !options.tls) throw Error(Code::invalid_argument, "--plain-http false needs --tls-cert and --tls-key");
+  return options;
+}
+
+// The path without its query: queries carry signatures.
+void log_request(const http::RequestRecord& record) {
+  log_event(log::level::info, "request",
+            {{"method", record.method}, {"path", record.path}, {"status", int64_t{record.status}}, {"ms", record.seconds * 1e3},
+             {"bytes_in", static_cast<int64_t>(record.bytes_in)}, {"bytes_out", static_cast<int64_t>(record.bytes_out)}, {"remote", record.remote}, {"id", record.request_id}});
+}
+
+// SIGHUP reads the TLS certificate again; SIGINT and SIGTERM end the wait.
+void wait_for_stop(const sigset_t& signals, http::Server& server) {
+  int signal_number = 0;
+  while (sigwait(&signals, &signal_number) != 0 || signal_number == SIGHUP) {
+    if (signal_number != SIGHUP) continue;
+    try {
+      server.reload_tls();
+      log::info("SIGHUP: TLS certificate read again");
+    } catch (const Error& error) {
+      log::error("SIGHUP: the TLS certificate cannot be used, the old one stays in use: {}", error.what());
+    }
+  }
+}
+
 int serve(const Args& args) {
-  const sigset_t signals = stop_signals();
+  const sigset_t signals = taken_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const cli::Settings& settings = args.settings;
+  choose_log_format(settings.text("log-format"));
+  raise_file_limit();
   const SystemClock clock;
   hub::HubOptions hub_options;
   hub_options.data_folder = fs::absolute(settings.text("data"));
+  hub_options.repo_quota_bytes = static_cast<uint64_t>(settings.number("quota-repository-gib")) << 30;
+  hub_options.namespace_quota_bytes = static_cast<uint64_t>(settings.number("quota-namespace-gib")) << 30;
   const auto hub = hub::Hub::open(hub_options, clock);
   const auto token = hub->bootstrap_administrator(settings.text("administrator"));
   if (!settings.text("starter").empty()) import_starter(*hub, administrator(*hub, settings), settings.text("starter"));
@@ -65,22 +128,37 @@ int serve(const Args& args) {
   engine_options.engines_max = static_cast<unsigned>(settings.number("engines-max"));
   api::EngineManager engines(engine_options);
   api::XetIndexer indexer(*hub);
-  api::Services services{*hub,     engines, clock, fs::absolute(settings.text("web")), LYCEUM_VERSION, settings.yes("anonymous-inference"),
-                         &indexer};
+  api::Operations operations;
+  api::RateLimits limits(clock, {settings.number("rate-limit-api"), settings.number("rate-limit-files"), settings.number("sign-in-failures")});
+  api::WebhookSender webhook_sender(*hub, clock, {.public_url = settings.text("public-url"), .outgoing_allow = settings.text("outgoing-allow")});
+  api::Services services{.hub = *hub, .engines = engines, .clock = clock, .web_folder = fs::absolute(settings.text("web")), .version = LYCEUM_VERSION,
+                         .anonymous_inference = settings.yes("anonymous-inference")};
+  services.limits = &limits;
+  services.lfs_part_bytes = static_cast<uint64_t>(settings.number("lfs-part-mib")) << 20;
+  services.webhook_sender = &webhook_sender;
+  services.xet_indexer = &indexer;
+  services.operations = &operations;
 
-  http::ServerOptions options;
-  options.address = settings.text("address");
-  options.port = static_cast<uint16_t>(settings.number("port"));
-  options.public_url = settings.text("public-url");
-  options.workers = static_cast<unsigned>(settings.number("workers"));
+  const bool access_log = settings.yes("access-log");
+  http::ServerOptions options = server_options(settings);
+  options.observe = [&operations, access_log](const http::RequestRecord& record) {
+    operations.metrics.observe(record);
+    if (access_log) log_request(record);
+  };
   http::Server server(api::make_router(services), options);
   server.start();
+  operations.server = &server;
   const std::string host = options.address == "0.0.0.0" ? "127.0.0.1" : options.address;
-  announce(args, options.public_url.empty() ? "http://" + host + ":" + std::to_string(server.port()) : options.public_url, token);
-  int signal_number = 0;
-  sigwait(&signals, &signal_number);
-  log::info("stopping");
+  const std::string tls_url = server.tls_port() == 0 ? "" : "https://" + host + ":" + std::to_string(server.tls_port());
+  const std::string plain_url = server.port() == 0 ? tls_url : "http://" + host + ":" + std::to_string(server.port());
+  announce(args, options.public_url.empty() ? plain_url : options.public_url, tls_url, token);
+  sd_notify("READY=1");
+  wait_for_stop(signals, server);
+  sd_notify("STOPPING=1");
+  log::info("stopping: requests under way may finish");
+  operations.draining = true;
   server.stop();
+  log::info("stopped");
   return 0;
 }
 

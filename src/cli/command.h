@@ -43,7 +43,11 @@ void configure_compare(Options& options, const Globals& globals, Run& run);
 void configure_logits(Options& options, const Globals& globals, Run& run);
 void configure_deploy(Options& options, const Globals& globals, Run& run);
 void configure_reproduce(Options& options, const Globals& globals, Run& run);
+void configure_catalogue(Options& options, const Globals& globals, Run& run);
 void configure_fsck(Options& options, const Globals& globals, Run& run);
+void configure_gc(Options& options, const Globals& globals, Run& run);
+void configure_backup(Options& options, const Globals& globals, Run& run);
+void configure_restore(Options& options, const Globals& globals, Run& run);
 void configure_doctor(Options& options, const Globals& globals, Run& run);
 
 }  // namespace lyceum::cli

@@ -1,3 +1,4 @@
+#include <sys/resource.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -5,15 +6,18 @@
 #include <iostream>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/progress.h"
 #include "cli/hub_client.h"
 #include "cli/settings.h"
+#include "http/tls.h"
 
 namespace lyceum::cli {
 namespace {
 
 struct Args {
   bool settings = false;
+  std::string tls_cert;
 };
 
 struct Finding {
@@ -60,6 +64,23 @@ Finding disk(const fs::path& folder) {
   return {"disk", human_bytes(free) + " free at " + existing.string(), free >= (2ULL << 30), "free some space, or choose --data elsewhere"};
 }
 
+Finding file_limit() {
+  rlimit limit{};
+  ::getrlimit(RLIMIT_NOFILE, &limit);
+  return {"open files", std::to_string(limit.rlim_max) + " at most", limit.rlim_max >= 16'384,
+          "every connection needs one: raise the limit (ulimit -Hn, LimitNOFILE= in the systemd unit)"};
+}
+
+Finding tls(const std::string& certificate) {
+  if (certificate.empty()) return {"TLS", "no certificate given (--tls-cert)", true, ""};
+  try {
+    const int64_t left_days = (http::certificate_expiry_ms(certificate) - SystemClock().now_ms()) / (24 * 3600 * 1000);
+    return {"TLS", certificate + " is good for " + std::to_string(left_days) + " days", left_days >= 14, "renew it; the server reads it again by itself"};
+  } catch (const Error& error) {
+    return {"TLS", "unusable", false, error.what()};
+  }
+}
+
 Finding server(const Globals& globals) {
   try {
     HubClient hub(globals);
@@ -80,6 +101,8 @@ int doctor(const Args& args, const Globals& globals) {
       {"vector instructions", cpu_features(), __builtin_cpu_supports("avx2") != 0, "without AVX2 the plain kernels run: correct, but slow"},
       memory(),
       disk(globals.data.empty() ? "." : globals.data),
+      file_limit(),
+      tls(args.tls_cert),
       find_program("git", "needed for git clone and push: apt-get install git"),
       find_program("git-lfs", "needed by people who clone with git: apt-get install git-lfs"),
       server(globals),
@@ -103,6 +126,7 @@ int doctor(const Args& args, const Globals& globals) {
 void configure_doctor(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
   options.add_flag("--settings", args->settings, "print every setting as Markdown: flag, environment variable, default, meaning");
+  options.add_option("--tls-cert", args->tls_cert, "the server's TLS certificate, to see when it ends").envname("LYCEUM_TLS_CERT");
   options.callback([args, &globals, &run] { run = [args, &globals] { return doctor(*args, globals); }; });
 }
 

@@ -16,7 +16,11 @@ constexpr Command kCommands[] = {
     {"logits", "write every logit of a text, for comparison with other programs", configure_logits},
     {"deploy", "serve a model, with adapters, behind the OpenAI API", configure_deploy},
     {"reproduce", "run a recorded training again and compare the hash", configure_reproduce},
+    {"catalogue", "import a metadata dump: entries that are listed and searched like repositories", configure_catalogue},
     {"fsck", "prove a data folder: every commit, every blob, every row", configure_fsck},
+    {"gc", "remove large files and folders that nothing refers to any more (a dry run unless told)", configure_gc},
+    {"backup", "copy a data folder while the hub serves from it; again: only what is new", configure_backup},
+    {"restore", "make a data folder out of a backup, and prove it", configure_restore},
     {"doctor", "what this machine can do, and what is missing", configure_doctor},
 };
 

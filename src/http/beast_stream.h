@@ -1,4 +1,4 @@
-// beast_stream.h: what lets Beast's parsers read from a SocketIo. Included by server.cpp and client.cpp only.
+// beast_stream.h: what lets Beast's parsers read from a SocketIo. Included by request_body.h and client.cpp only.
 #pragma once
 
 #include <boost/asio/buffer.hpp>

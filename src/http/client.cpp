@@ -37,6 +37,7 @@ std::string header_text(const ClientRequest& request, const Address& address, st
 struct Client::State {
   Address address;
   unsigned timeout_s = 0;
+  const AddressGuard* guard = nullptr;
   std::unique_ptr<Transport> transport;
   beast::flat_buffer buffer{2u << 20};
   std::optional<Parser> parser;  // of the answer being read
@@ -139,8 +140,10 @@ size_t Client::State::read_body(std::span<std::byte> into) {
   return 0;
 }
 
-Client::Client(std::string base, unsigned timeout_s) : state_(std::make_unique<State>()) {
+Client::Client(std::string base, unsigned timeout_s, const AddressGuard* guard) : state_(std::make_unique<State>()) {
   state_->address = parse_base(base);
+  if (guard && !state_->address.unix_socket.empty()) throw Error(Code::forbidden, "A Unix socket is not an address for others to choose");
+  state_->guard = guard;
   state_->timeout_s = timeout_s;
 }
 
@@ -150,7 +153,7 @@ ClientResponse Client::begin(const ClientRequest& request) {
   State& state = *state_;
   if (state.parser || (state.transport && state.transport->stale())) state.drop();
   const bool reused = state.transport != nullptr;
-  if (!reused) state.transport = connect_to(state.address, state.timeout_s);
+  if (!reused) state.transport = connect_to(state.address, state.timeout_s, state.guard);
   bool any = false;
   try {
     state.transport->set_keep_waiting(request.keep_waiting);

@@ -13,6 +13,8 @@
 
 namespace lyceum::http {
 
+class AddressGuard;
+
 struct ClientRequest {
   std::string method = "GET";
   std::string target = "/";            // escaped path and query
@@ -34,7 +36,8 @@ class Client {
  public:
   // base: "http://127.0.0.1:7860[/prefix]", "https://…" (certificate and name are verified against the system's authorities, or
   // SSL_CERT_FILE's), or "unix:/path/to/socket". timeout_s: longest wait for one read or write. Error(invalid_argument) on another base.
-  explicit Client(std::string base, unsigned timeout_s = 120);
+  // guard: for a base that somebody else chose; Error(forbidden) when it leads to an address that the guard refuses. It must outlive the client.
+  explicit Client(std::string base, unsigned timeout_s = 120, const AddressGuard* guard = nullptr);
   ~Client();
   // sink, if given, gets body bytes as they come (after the status is known to be 2xx) and returns false to stop. Throws Error(unavailable) when
   // the server cannot be reached or breaks off; a 4xx/5xx is returned, not thrown.

@@ -50,6 +50,8 @@ struct Request {
   Headers headers;
   std::map<std::string, std::string> params;  // from the route pattern, decoded once
   std::string remote;        // address of the peer, or "unix"
+  std::string request_id;    // X-Request-Id of the answer, for logs; empty outside a server
+  std::string_view route;    // pattern of the route that answers, set by the router; lives as long as the router
   std::string base_url;      // what the client typed: scheme://host[:port][/prefix], from Host and X-Forwarded-*
   BodyStream* body = nullptr;
   std::function<bool()> client_gone;  // cheap poll, for handlers that work long before they answer; empty outside a server

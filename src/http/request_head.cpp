@@ -42,7 +42,7 @@ void set_target(Request& request, std::string_view target) {
   if (question != std::string::npos) request.query = parse_query(std::string_view(request.target).substr(question + 1));
 }
 
-std::string base_url_of(const Headers& headers, std::string_view public_url, std::string_view fallback_host) {
+std::string base_url_of(const Headers& headers, std::string_view public_url, std::string_view fallback_host, bool secure) {
   if (!public_url.empty()) {
     while (public_url.ends_with('/')) public_url.remove_suffix(1);
     return std::string(public_url);
@@ -54,7 +54,8 @@ std::string base_url_of(const Headers& headers, std::string_view public_url, std
   std::string_view prefix = first_of(headers.find("X-Forwarded-Prefix"));
   while (prefix.ends_with('/')) prefix.remove_suffix(1);
   if (!prefix.starts_with('/') || prefix.starts_with("//") || !all_of(prefix, "/.-_~", 255)) prefix = {};
-  return (equal_no_case(proto, "https") ? "https://" : "http://") + std::string(host) + std::string(prefix);
+  const bool https = proto.empty() ? secure : equal_no_case(proto, "https");
+  return (https ? "https://" : "http://") + std::string(host) + std::string(prefix);
 }
 
 std::string request_id_of(const Headers& headers) {

@@ -13,61 +13,57 @@
 namespace lyceum::http {
 namespace {
 
+constexpr size_t kJoinMax = 64u << 10;  // up to here a copy is cheaper than another system call
+
 bool may_have_body(int status) { return status >= 200 && status != 204 && status != 304; }
 
-std::string http_date() {
+// Made once a second and thread.
+const std::string& http_date() {
+  thread_local std::time_t made_at = 0;
+  thread_local std::string made;
   const std::time_t now = std::time(nullptr);
+  if (now == made_at) return made;
   std::tm parts{};
   gmtime_r(&now, &parts);
   std::array<char, 40> text;
   const size_t size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text.data(), size};
+  made_at = now;
+  return made = std::string(text.data(), size);
 }
 
 // A header value from a handler may quote what a user wrote; a line break in it must not start another header.
 void append_line(std::string& out, std::string_view name, std::string_view value) {
   out += name;
   out += ": ";
-  for (const char c : value) out += (c == '\r' || c == '\n' || c == '\0') ? ' ' : c;
+  const size_t begin = out.size();
+  out += value;
+  for (size_t at = begin; at < out.size(); ++at) {
+    if (out[at] == '\r' || out[at] == '\n' || out[at] == '\0') out[at] = ' ';
+  }
   out += "\r\n";
 }
 
 class StreamWriter final : public BodyWriter {
  public:
-  StreamWriter(SocketIo& io, bool chunked) : io_(io), chunked_(chunked) {}
+  StreamWriter(SocketIo& io, bool chunked, uint64_t& sent) : io_(io), chunked_(chunked), sent_(sent) {}
   void write(std::string_view bytes) override {
     if (bytes.empty()) return;  // an empty chunk would end the body
+    sent_ += bytes.size();
     if (!chunked_) return io_.write_all(bytes);
     std::array<char, 20> size;
     const int length = std::snprintf(size.data(), size.size(), "%zx\r\n", bytes.size());
-    io_.write_all({size.data(), static_cast<size_t>(length)}, true);
-    io_.write_both(bytes, "\r\n");
+    const std::string_view begin(size.data(), static_cast<size_t>(length));
+    if (bytes.size() <= kJoinMax) return io_.write_all(std::string(begin).append(bytes).append("\r\n"));
+    io_.write_all(begin, true);
+    io_.write_all(bytes, true);
+    io_.write_all("\r\n");
   }
   bool client_gone() override { return io_.peer_gone(); }
 
  private:
   SocketIo& io_;
   bool chunked_;
-};
-
-// Every file of the answer, opened and long enough.
-class OpenFiles {
- public:
-  void open(const FileBody& file) {
-    if (file.length == 0) return;
-    auto& fd = fds_[file.path];
-    if (!fd.valid()) fd = open_file(file.path, O_RDONLY | O_CLOEXEC);
-    struct stat info {};
-    if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw Error(Code::internal, "Not a readable file: " + file.path.string());
-    const auto size = static_cast<uint64_t>(info.st_size);
-    if (file.offset > size || file.length > size - file.offset) throw Error(Code::internal, "The file " + file.path.string() + " is shorter than its record says");
-  }
-  void send(SocketIo& io, const FileBody& file) const {
-    if (file.length > 0) io.send_file(fds_.at(file.path).get(), file.offset, file.length, file.path);
-  }
-
- private:
-  std::map<std::filesystem::path, UniqueFd> fds_;
+  uint64_t& sent_;
 };
 
 uint64_t body_length(const Response& response) {
@@ -100,45 +96,78 @@ std::string header_text(const Response& response, const WriteOptions& options, b
   return out += "\r\n";
 }
 
-void write_body(SocketIo& io, const Response& response, const std::string& header, const OpenFiles& files, bool chunked) {
-  if (response.stream) {
-    io.write_all(header);
-    StreamWriter writer(io, chunked);
-    response.stream(writer);
-    if (chunked) io.write_all("0\r\n\r\n");
-  } else if (!response.parts.empty()) {
-    io.write_all(header, true);
-    for (const auto& [text, file] : response.parts) {
-      io.write_all(text, file.length > 0);
-      files.send(io, file);
-    }
-  } else if (response.file) {
-    io.write_all(header, response.file->length > 0);
-    files.send(io, *response.file);
-  } else {
-    io.write_both(header, response.body);
-  }
-}
-
 }  // namespace
 
-bool write_response(SocketIo& io, const Response& response, const WriteOptions& options, bool& started) {
+Outgoing::Outgoing(Response response, const WriteOptions& options) : status_(response.status) {
   const bool with_body = may_have_body(response.status) && !options.head;
-  OpenFiles files;
-  if (with_body && !response.stream) {
-    if (response.file) files.open(*response.file);
-    for (const auto& part : response.parts) files.open(part.second);
-  }
   const bool until_close = response.stream && !options.http11;
-  const bool keep_alive = options.keep_alive && !until_close;
-  const std::string header = header_text(response, options, keep_alive);
-  started = true;
-  if (with_body) {
-    write_body(io, response, header, files, options.http11);
+  keep_alive_ = options.keep_alive && !until_close;
+  chunked_ = options.http11;
+  std::string header = header_text(response, options, keep_alive_);
+  if (with_body && response.stream) stream_ = std::move(response.stream);
+  if (!with_body || stream_) {
+    pieces_.push_back({std::move(header), {}, -1});
+  } else if (!response.parts.empty()) {
+    for (auto& [text, file] : response.parts) pieces_.push_back({std::move(text), std::move(file), -1});
+    pieces_.front().text.insert(0, header);
+  } else if (response.file) {
+    pieces_.push_back({std::move(header), std::move(*response.file), -1});
+  } else if (response.body.size() <= kJoinMax) {
+    pieces_.push_back({std::move(header += response.body), {}, -1});
   } else {
-    io.write_all(header);
+    pieces_.push_back({std::move(header), {}, -1});
+    pieces_.push_back({std::move(response.body), {}, -1});
   }
-  return keep_alive;
+  for (Piece& piece : pieces_) add_file(piece);
+}
+
+void Outgoing::add_file(Piece& piece) {
+  const FileBody& file = piece.file;
+  if (file.length == 0) return;
+  auto& fd = files_[file.path];
+  if (!fd.valid()) fd = open_file(file.path, O_RDONLY | O_CLOEXEC);
+  struct stat info {};
+  if (::fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode)) throw Error(Code::internal, "Not a readable file: " + file.path.string());
+  const auto size = static_cast<uint64_t>(info.st_size);
+  if (file.offset > size || file.length > size - file.offset) throw Error(Code::internal, "The file " + file.path.string() + " is shorter than its record says");
+  piece.fd = fd.get();
+}
+
+// One attempt on the piece in hand; nullopt when nothing is left.
+std::optional<SocketIo::Attempt> Outgoing::step(SocketIo& io) {
+  while (piece_ < pieces_.size() && done_in_piece_ == pieces_[piece_].text.size() + pieces_[piece_].file.length) {
+    pieces_[piece_].text = {};
+    ++piece_;
+    done_in_piece_ = 0;
+  }
+  if (piece_ == pieces_.size()) return std::nullopt;
+  const Piece& piece = pieces_[piece_];
+  if (done_in_piece_ < piece.text.size()) {
+    const bool more = piece.file.length > 0 || piece_ + 1 < pieces_.size();
+    return io.try_write(std::string_view(piece.text).substr(static_cast<size_t>(done_in_piece_)), more);
+  }
+  const uint64_t in_file = done_in_piece_ - piece.text.size();
+  return io.try_send_file(piece.fd, piece.file.offset + in_file, piece.file.length - in_file, piece.file.path);
+}
+
+short Outgoing::send_some(SocketIo& io) {
+  while (const auto attempt = step(io)) {
+    done_in_piece_ += attempt->count;
+    sent_ += attempt->count;
+    if (attempt->blocked_on != 0) return attempt->blocked_on;
+  }
+  return 0;
+}
+
+void Outgoing::send_all(SocketIo& io) {
+  while (const short events = send_some(io)) io.wait_for(events, "writing");
+}
+
+void Outgoing::run_stream(SocketIo& io) {
+  send_all(io);  // the head
+  StreamWriter writer(io, chunked_, sent_);
+  stream_(writer);
+  if (chunked_) io.write_all("0\r\n\r\n");
 }
 
 std::string_view reason_phrase(int status) noexcept {

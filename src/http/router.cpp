@@ -77,6 +77,7 @@ Response Router::dispatch(Request& request) const {
     response.headers.set("Allow", allowed);
     return response;
   }
+  request.route = match->route->pattern;
   for (const auto& [name, text] : match->captures) {
     std::string value = percent_decode(text);
     if (value.find('\0') != std::string::npos) throw Error(Code::invalid_argument, "The path has a NUL character in " + name);

@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdio>
+#include <mutex>
 #include <thread>
 
 #include "base/clock.h"
@@ -61,6 +62,10 @@ class Raw {
     return all;
   }
   void close() { fd_.reset(); }
+  bool ended() {
+    char c = 0;
+    return ::recv(fd_.get(), &c, 1, MSG_DONTWAIT) == 0;
+  }
 
  private:
   UniqueFd fd_;
@@ -84,6 +89,7 @@ class ServerTest : public ::testing::Test {
     ServerOptions options;
     options.io_timeout_s = 2;
     options.idle_timeout_s = 2;
+    options.header_timeout_s = 1;
     return options;
   }
 
@@ -338,6 +344,66 @@ TEST(UnixServer, ListensForItsOwnerOnly) {
   struct stat info {};
   ASSERT_EQ(::stat(options.unix_socket.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
+}
+
+// Readers that take nothing for a while must hold neither a worker nor anyone else up, and must get every byte in the end.
+TEST_F(ServerTest, ServesOthersWhileManyReadSlowly) {
+  const fs::path huge = folder_.path() / "big2";
+  write_file_durable(huge, "");
+  fs::resize_file(huge, 64u << 20);
+  std::vector<Raw> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.push_back(raw());
+    slow.back().send("GET /file/big2 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  EXPECT_EQ(curl(url("/hello")), "hello\n");
+  const Server::Figures figures = server_.server().figures();
+  EXPECT_GE(figures.connections, 100u);
+  EXPECT_GT(figures.answers_waiting, 50u);
+  EXPECT_GT(slow.front().read_until_close().size(), 64u << 20);
+}
+
+TEST_F(ServerTest, ServesOthersWhileManySendSlowly) {
+  std::vector<Raw> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.push_back(raw());
+    slow.back().send("POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab");
+  }
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const double begin = monotonic_seconds();
+  EXPECT_EQ(curl(url("/hello")), "hello\n");
+  EXPECT_LT(monotonic_seconds() - begin, 1.5);
+}
+
+TEST_F(ServerTest, EndsAHeaderThatTakesTooLong) {
+  Raw client = raw();
+  const double begin = monotonic_seconds();
+  client.send("GET /hello HTTP/1.1\r\nHost: x\r\n");
+  for (int i = 0; i < 60 && monotonic_seconds() - begin < 6; ++i) {
+    client.send("X: y\r\n");
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    if (client.ended()) break;
+  }
+  EXPECT_LT(monotonic_seconds() - begin, 4);
+  EXPECT_GE(server_.server().figures().cut, 1u);
+}
+
+TEST(Observing, TellsEveryRequestOnce) {
+  std::mutex mutex;
+  std::vector<std::string> seen;
+  Router router;
+  router.add({"GET", "/a/{x}", [](Request&) { return Response::text("x"); }});
+  ServerOptions options;
+  options.observe = [&](const RequestRecord& record) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(std::string(record.method) + " " + std::string(record.path) + " " + std::string(record.route) + " " + std::to_string(record.status) + (record.bytes_out > 100 ? " bytes" : ""));
+  };
+  TestServer server(router, options);
+  run("curl -sS '" + server.url() + "/a/b?secret=1' " + server.url() + "/none");
+  Raw(server.server().port()).send("nonsense\r\n\r\n").read_until_close();
+  server.server().stop();
+  EXPECT_EQ(seen, (std::vector<std::string>{"GET /a/b /a/{x} 200 bytes", "GET /none  404 bytes", "   400 bytes"}));
 }
 
 TEST(ManyClients, WaitWithoutThreads) {

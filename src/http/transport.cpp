@@ -16,6 +16,7 @@
 
 #include "base/error.h"
 #include "base/files.h"
+#include "http/address_guard.h"
 #include "http/socket_io.h"
 
 namespace lyceum::http {
@@ -153,7 +154,7 @@ UniqueFd connect_unix(const std::string& path, unsigned timeout_s) {
   return fd;
 }
 
-UniqueFd connect_tcp(const Address& address, unsigned timeout_s) {
+UniqueFd connect_tcp(const Address& address, unsigned timeout_s, const AddressGuard* guard) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
@@ -161,7 +162,10 @@ UniqueFd connect_tcp(const Address& address, unsigned timeout_s) {
   if (result != 0) throw Error(Code::unavailable, "Cannot find the address of " + address.host + ": " + ::gai_strerror(result));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> list(found, ::freeaddrinfo);
   std::string why;
+  bool any_permitted = false;
   for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    if (guard && !guard->permits(address.host, *one->ai_addr)) continue;
+    any_permitted = true;
     UniqueFd fd;
     why = try_connect(fd, one->ai_addr, one->ai_addrlen, timeout_s);
     if (!why.empty()) continue;
@@ -169,6 +173,7 @@ UniqueFd connect_tcp(const Address& address, unsigned timeout_s) {
     ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     return fd;
   }
+  if (!any_permitted) throw Error(Code::forbidden, address.host + " is in a network that this server may not call; its administrator can allow it (outgoing-allow)");
   throw Error(Code::unavailable, "Cannot connect to " + address.host + ":" + address.port + ": " + why);
 }
 
@@ -202,9 +207,9 @@ Address parse_base(const std::string& base) {
   return address;
 }
 
-std::unique_ptr<Transport> connect_to(const Address& address, unsigned timeout_s) {
+std::unique_ptr<Transport> connect_to(const Address& address, unsigned timeout_s, const AddressGuard* guard) {
   if (!address.unix_socket.empty()) return std::make_unique<PlainTransport>(connect_unix(address.unix_socket, timeout_s), timeout_s);
-  UniqueFd fd = connect_tcp(address, timeout_s);
+  UniqueFd fd = connect_tcp(address, timeout_s, guard);
   if (address.tls) return std::make_unique<TlsTransport>(std::move(fd), timeout_s, address.host);
   return std::make_unique<PlainTransport>(std::move(fd), timeout_s);
 }

@@ -10,6 +10,8 @@
 
 namespace lyceum::http {
 
+class AddressGuard;
+
 struct Address {
   bool tls = false;
   std::string host, port;     // of TCP
@@ -29,6 +31,7 @@ class Transport {
   virtual void set_keep_waiting(std::function<bool()> keep_waiting) = 0;
 };
 
-std::unique_ptr<Transport> connect_to(const Address& address, unsigned timeout_s);  // Error(unavailable)
+// Error(unavailable); Error(forbidden) when the guard (null: none) refuses every address of the host.
+std::unique_ptr<Transport> connect_to(const Address& address, unsigned timeout_s, const AddressGuard* guard = nullptr);
 
 }  // namespace lyceum::http

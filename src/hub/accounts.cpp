@@ -1,5 +1,9 @@
 #include <sodium.h>
 
+#include <array>
+#include <chrono>
+#include <semaphore>
+
 #include "base/error.h"
 #include "hub/hub_impl.h"
 #include "hub/names.h"
@@ -10,17 +14,51 @@ namespace {
 constexpr size_t kPasswordMin = 8;
 constexpr size_t kPasswordMax = 1024;
 
+// The passwords of eight and more characters that guessing starts with.
+constexpr std::array<std::string_view, 40> kCommonPasswords{
+    "123456789", "12345678",  "1234567890", "password",  "password1", "password123", "qwerty123",  "qwertyuiop", "iloveyou",  "11111111",
+    "123123123", "abcd1234",  "1q2w3e4r",   "1qaz2wsx",  "1q2w3e4r5t", "princess",    "sunshine",   "football",   "baseball",  "superman",
+    "trustno1",  "letmein1",  "welcome1",   "admin123",  "administrator", "changeme", "changeme123", "secret123", "passw0rd",  "p@ssw0rd",
+    "00000000",  "88888888",  "987654321",  "123456780", "qwerty12",  "asdfghjkl",   "zxcvbnm123", "starwars",   "whatever",  "computer"};
+
 User read_user(const Rows& rows) { return {rows.integer(0), rows.text(1), rows.text(2), rows.text(3), rows.boolean(4)}; }
 
-std::string hash_password(const std::string& password) {
+// Each hash takes 64 MiB and a core for some 0.1 s: two at once, the others wait, so that a flood of sign-ins cannot take the machine.
+class HashSlot {
+ public:
+  HashSlot() {
+    if (!slots_.try_acquire_for(std::chrono::seconds(10))) throw Error(Code::unavailable, "too many people are signing in at this moment; try again");
+  }
+  ~HashSlot() { slots_.release(); }
+  HashSlot(const HashSlot&) = delete;
+  HashSlot& operator=(const HashSlot&) = delete;
+
+ private:
+  static inline std::counting_semaphore<2> slots_{2};
+};
+
+void check_password(const std::string& name, const std::string& password) {
   if (password.size() < kPasswordMin || password.size() > kPasswordMax) {
     throw Error(Code::invalid_argument, "a password must have 8 to 1024 characters");
   }
+  if (password == name || std::find(kCommonPasswords.begin(), kCommonPasswords.end(), password) != kCommonPasswords.end()) {
+    throw Error(Code::invalid_argument, "this password is among the first that anybody would guess; choose another");
+  }
+}
+
+// Argon2id with 64 MiB and two passes: above OWASP's floor of 19 MiB and two passes (ASVS 5.0, 11.4.2).
+std::string hash_password(const std::string& password) {
+  const HashSlot slot;
   char out[crypto_pwhash_STRBYTES];
   if (crypto_pwhash_str(out, password.data(), password.size(), crypto_pwhash_OPSLIMIT_INTERACTIVE, crypto_pwhash_MEMLIMIT_INTERACTIVE) != 0) {
     throw Error(Code::unavailable, "not enough memory to hash a password; try again");
   }
   return out;
+}
+
+bool is_password(const std::string& hash, std::string_view password) {
+  const HashSlot slot;
+  return crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) == 0;
 }
 
 int64_t insert_account(Database& database, const std::string& name, bool organisation, const std::string& full_name, int64_t now_ms) {
@@ -30,10 +68,23 @@ int64_t insert_account(Database& database, const std::string& name, bool organis
                          full_name.empty() ? name : full_name, now_ms);
 }
 
-int64_t get_account(Database& database, std::string_view name, bool organisation) {
-  Rows rows = database.query("SELECT id FROM accounts WHERE name = ?1 AND is_organisation = ?2", name, organisation);
-  if (!rows.step()) throw Error(Code::not_found, (organisation ? "no organisation \"" : "no user \"") + std::string(name.substr(0, 96)) + "\"");
-  return rows.integer(0);
+Account get_account_of_kind(Database& database, std::string_view name, bool organisation) {
+  const auto account = find_account(database, name);
+  if (!account || account->organisation != organisation) {
+    throw Error(Code::not_found, (organisation ? "no organisation \"" : "no user \"") + std::string(name.substr(0, 96)) + "\"");
+  }
+  return *account;
+}
+
+// Admins manage members up to writers; owners, and the hub's administrator, everybody. Anyone may leave.
+void check_member_change(Database& database, const Caller& caller, const Account& organisation, const Account& user, Role before, Role after) {
+  if (!caller.lets(kWriteOrganisation, 0, organisation.id)) throw Error(Code::forbidden, "this token does not let you manage " + organisation.name + "; use a write token");
+  if (caller.user->administrator || (after == Role::none && user.id == caller.user->id)) return;
+  const Role own = role_in(database, *caller.user, organisation.id);
+  if (own < Role::admin) throw Error(Code::forbidden, "only an admin or owner of " + organisation.name + " may change its members");
+  if (own < Role::owner && (before >= Role::admin || after >= Role::admin)) {
+    throw Error(Code::forbidden, "only an owner of " + organisation.name + " may make or unmake admins and owners");
+  }
 }
 
 }  // namespace
@@ -44,16 +95,18 @@ std::optional<std::string> HubImpl::bootstrap_administrator(const std::string& n
     Rows rows = reader->query("SELECT 1 FROM accounts WHERE administrator = 1 LIMIT 1");
     if (rows.step()) return std::nullopt;
   }
-  const User user = create_user(name, name, "", "", true);
+  const User user = create_user(name, name, "", "", true, {});
   return create_token(user, "first start", Scope::write);
 }
 
-User HubImpl::create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator) {
+User HubImpl::create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator, const Caller& actor) {
   check_account_name(name);
+  if (!password.empty()) check_password(name, password);
   const std::string hash = password.empty() ? std::string() : hash_password(password);  // empty: tokens only, no password
   transact([&](Database& database) {
     const int64_t id = insert_account(database, name, false, full_name, clock_.now_ms());
     database.run("UPDATE accounts SET email = ?2, password_hash = ?3, administrator = ?4 WHERE id = ?1", id, email, hash, administrator);
+    audit_->record(database, actor, "user.create", name, {{"administrator", administrator}});
   });
   return *find_user(name);
 }
@@ -76,18 +129,20 @@ std::optional<User> HubImpl::try_password(std::string_view name, std::string_vie
   if (hash.empty()) {
     // As slow as a wrong password, so that the time does not tell which names exist.
     static const std::string decoy = hash_password("not anybody's password");
-    [[maybe_unused]] const int ignored = crypto_pwhash_str_verify(decoy.c_str(), password.data(), password.size());
+    [[maybe_unused]] const bool ignored = is_password(decoy, password);
     return std::nullopt;
   }
-  if (crypto_pwhash_str_verify(hash.c_str(), password.data(), password.size()) != 0) return std::nullopt;
+  if (!is_password(hash, password)) return std::nullopt;
   return find_user(name);
 }
 
-void HubImpl::set_password(const User& user, const std::string& password) {
+void HubImpl::set_password(const User& user, const std::string& password, const Caller& actor) {
+  check_password(user.name, password);
   const std::string hash = hash_password(password);
   transact([&](Database& database) {
     database.run("UPDATE accounts SET password_hash = ?2 WHERE id = ?1", user.id, hash);
     database.run("DELETE FROM sessions WHERE user_id = ?1", user.id);
+    audit_->record(database, actor, "user.password", user.name);
   });
 }
 
@@ -97,31 +152,31 @@ void HubImpl::create_organisation(const Caller& caller, const std::string& name,
   check_account_name(name);
   transact([&](Database& database) {
     const int64_t id = insert_account(database, name, true, full_name, clock_.now_ms());
-    database.run("INSERT INTO members (organisation_id, user_id, role) VALUES (?1, ?2, 'admin')", id, caller.user->id);
+    database.run("INSERT INTO members (organisation_id, user_id, role) VALUES (?1, ?2, 'owner')", id, caller.user->id);
+    audit_->record(database, caller, "organisation.create", name);
   });
 }
 
 void HubImpl::set_member(const Caller& caller, const std::string& organisation, const std::string& user, const std::string& role) {
-  if (!role.empty() && role != "admin" && role != "write" && role != "read") {
-    throw Error(Code::invalid_argument, "a role is \"admin\", \"write\" or \"read\"");
-  }
+  const Role after = find_role(role).value_or(Role::none);
+  if (!role.empty() && after == Role::none) throw Error(Code::invalid_argument, "a role is \"owner\", \"admin\", \"write\" or \"read\"");
   if (!caller.user) throw Error(Code::unauthorized, "sign in to manage an organisation");
   transact([&](Database& database) {
-    const int64_t organisation_id = get_account(database, organisation, true);
-    if (!caller.administrator() && !(caller.may_write() && role_in(database, *caller.user, organisation) == "admin")) {
-      throw Error(Code::forbidden, "only an admin of " + organisation + " may change its members");
-    }
-    const int64_t user_id = get_account(database, user, false);
-    if (role.empty()) {
-      database.run("DELETE FROM members WHERE organisation_id = ?1 AND user_id = ?2", organisation_id, user_id);
+    const Account place = get_account_of_kind(database, organisation, true), member = get_account_of_kind(database, user, false);
+    const Role before = role_in(database, User{.id = member.id, .name = {}, .full_name = {}, .email = {}}, place.id);
+    check_member_change(database, caller, place, member, before, after);
+    if (after == Role::none) {
+      if (before == Role::none) throw Error(Code::not_found, member.name + " is no member of " + place.name);
+      database.run("DELETE FROM members WHERE organisation_id = ?1 AND user_id = ?2", place.id, member.id);
     } else {
       database.run("INSERT INTO members (organisation_id, user_id, role) VALUES (?1, ?2, ?3) "
                    "ON CONFLICT (user_id, organisation_id) DO UPDATE SET role = excluded.role",
-                   organisation_id, user_id, role);
+                   place.id, member.id, role);
     }
-    Rows rows = database.query("SELECT count(*) FROM members WHERE organisation_id = ?1 AND role = 'admin'", organisation_id);
+    Rows rows = database.query("SELECT count(*) FROM members WHERE organisation_id = ?1 AND role = 'owner'", place.id);
     rows.step();
-    if (rows.integer(0) == 0) throw Error(Code::conflict, organisation + " needs at least one admin");
+    if (rows.integer(0) == 0) throw Error(Code::conflict, place.name + " needs at least one owner");
+    audit_->record(database, caller, "organisation.member", place.name, {{"user", member.name}, {"before", name(before)}, {"after", name(after)}});
   });
 }
 

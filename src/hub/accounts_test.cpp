@@ -1,4 +1,6 @@
 #include "hub/hub_fixture.h"
+#include "hub/sessions.h"
+#include "hub/tokens.h"
 
 namespace lyceum::hub {
 namespace {
@@ -27,14 +29,14 @@ TEST_F(Accounts, TokensHaveTheShapeClientsExpect) {
 TEST_F(Accounts, RevokedTokenIsDead) {
   const std::string token = hub->create_token(*alice.user, "t", Scope::write);
   const int64_t id = hub->authenticate(token)->token->id;
-  EXPECT_EQ(code_of([&] { hub->revoke_token(*bob.user, id); }), Code::not_found) << "not his";
-  hub->revoke_token(*alice.user, id);
+  EXPECT_EQ(code_of([&] { hub->tokens().revoke(bob, id); }), Code::not_found) << "not his";
+  hub->tokens().revoke(alice, id);
   EXPECT_FALSE(hub->authenticate(token));
 }
 
 TEST_F(Accounts, NoSecretIsStored) {
   const std::string token = hub->create_token(*alice.user, "t", Scope::write);
-  const std::string cookie = hub->create_session(*alice.user);
+  const std::string cookie = hub->sessions().create(alice);
   hub->set_password(*alice.user, "correct horse battery");
   hub.reset();
   std::string all;
@@ -56,14 +58,14 @@ TEST_F(Accounts, PasswordsAreChecked) {
 }
 
 TEST_F(Accounts, SessionsExpireAndEnd) {
-  const std::string cookie = hub->create_session(*alice.user);
-  ASSERT_TRUE(hub->authenticate_session(cookie));
-  EXPECT_TRUE(hub->authenticate_session(cookie)->may_write());
-  const std::string other = hub->create_session(*alice.user);
-  hub->end_session(other);
-  EXPECT_FALSE(hub->authenticate_session(other));
+  const std::string cookie = hub->sessions().create(alice);
+  ASSERT_TRUE(hub->sessions().authenticate(cookie));
+  EXPECT_TRUE(hub->sessions().authenticate(cookie)->may_write());
+  const std::string other = hub->sessions().create(alice);
+  hub->sessions().end(alice, other);
+  EXPECT_FALSE(hub->sessions().authenticate(other));
   clock.advance_ms(31LL * 24 * 3600 * 1000);
-  EXPECT_FALSE(hub->authenticate_session(cookie));
+  EXPECT_FALSE(hub->sessions().authenticate(cookie));
 }
 
 TEST_F(Accounts, NamesAreCheckedAndUnique) {

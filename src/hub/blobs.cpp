@@ -23,7 +23,8 @@ std::optional<int64_t> HubImpl::find_blob_id(Database& database, std::string_vie
 
 int64_t HubImpl::ensure_blob_id(Database& database, std::string_view sha256) {
   if (const auto id = find_blob_id(database, sha256)) return *id;
-  return database.insert("INSERT INTO blobs (sha256) VALUES (?1) RETURNING id", Blob{digest_bytes(sha256)});
+  const uint64_t size = blobs_->has(sha256) ? blobs_->get_size(sha256) : 0;
+  return database.insert("INSERT INTO blobs (sha256, size) VALUES (?1, ?2) RETURNING id", Blob{digest_bytes(sha256)}, size);
 }
 
 bool HubImpl::is_linked(Database& database, const Repo& repo, std::string_view sha256) {
@@ -49,11 +50,28 @@ bool HubImpl::may_use_blob(Database& database, const Caller* caller, const Repo&
 }
 
 void HubImpl::link_in(Database& database, const Repo& repo, std::string_view sha256) {
-  database.run("INSERT INTO repo_blobs (repo_id, blob_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING", repo.id, ensure_blob_id(database, sha256));
+  const int64_t id = ensure_blob_id(database, sha256);
+  const int64_t linked = database.run("INSERT INTO repo_blobs (repo_id, blob_id, linked_ms) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING", repo.id, id, clock_.now_ms());
+  if (linked > 0) quotas_->check(database, repo, 0);
+}
+
+void HubImpl::measure_blobs() {
+  std::vector<std::string> unmeasured;
+  {
+    const auto reader = store_->read();
+    Rows rows = reader->query("SELECT sha256 FROM blobs WHERE size = 0");
+    while (rows.step()) unmeasured.push_back(to_hex(as_bytes(rows.text(0))));
+  }
+  if (unmeasured.empty()) return;
+  transact([&](Database& database) {
+    for (const std::string& sha256 : unmeasured) {
+      if (blobs_->has(sha256)) database.run("UPDATE blobs SET size = ?2 WHERE sha256 = ?1", Blob{digest_bytes(sha256)}, blobs_->get_size(sha256));
+    }
+  });
 }
 
 void HubImpl::link_blob(const Repo& repo, std::string_view sha256) {
-  if (!blobs_->has(sha256)) throw Error(Code::not_found, "no large file with SHA-256 " + std::string(sha256.substr(0, 64)) + " is stored here");
+  if (!blobs_->keep(sha256)) throw Error(Code::not_found, "no large file with SHA-256 " + std::string(sha256.substr(0, 64)) + " is stored here");
   {
     const auto reader = store_->read();
     if (is_linked(*reader, repo, sha256)) return;

@@ -53,11 +53,9 @@ void HubImpl::index_main(Database& database, const Repo& repo, const git::Reposi
   database.run("UPDATE repos SET head = ?2, modified_ms = ?3, card = ?4, tags = ?5, pipeline_tag = ?6, library_name = ?7, "
                "sdk = CASE WHEN ?8 = '' THEN sdk ELSE ?8 END WHERE id = ?1",
                repo.id, commit.hex(), clock_.now_ms(), json::serialize(card), json::serialize(tags), summary.pipeline_tag, summary.library_name, summary.sdk);
-  database.run("DELETE FROM repo_tags WHERE repo_id = ?1", repo.id);
-  for (const std::string& tag : summary.tags) database.run("INSERT INTO repo_tags (tag, repo_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING", tag, repo.id);
 }
 
-void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra) {
+void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra, const Caller* mover) {
   {
     const std::lock_guard lock(refs_mutex_);
     refs_done_.erase(repo.id);
@@ -66,7 +64,11 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
     Rows alive = database.query("SELECT 1 FROM repos WHERE id = ?1", repo.id);
     if (!alive.step()) throw repo_not_found();
     if (extra) extra(database);
+    json::array updated;
     for (const RefChange& change : changes) {
+      const auto before = find_ref(database, repo, change.name);
+      updated.push_back(json::object{{"ref", change.name}, {"oldSha", before ? json::value(before->hex()) : json::value(nullptr)},
+                                     {"newSha", change.target ? json::value(change.target->hex()) : json::value(nullptr)}});
       if (!change.target) {
         database.run("DELETE FROM refs WHERE repo_id = ?1 AND name = ?2", repo.id, change.name);
         continue;
@@ -77,9 +79,13 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
                    "ON CONFLICT (repo_id, name) DO UPDATE SET target = excluded.target, commit_id = excluded.commit_id",
                    repo.id, change.name, change.target->hex(), commit->hex());
       if (change.name == kMain) index_main(database, repo, git, *commit);
+      const auto num = change.rewritten ? std::nullopt : find_pull_request_number(change.name);
+      if (num) discussions_->note_moved(database, repo, git, *num, before, *commit, mover);
     }
+    if (!updated.empty()) announce_refs(database, repo, std::move(updated));
     database.run("UPDATE repos SET refs_pending = 1 WHERE id = ?1", repo.id);
   });
+  catalogue_->refresh(repo.id);
   try {
     {
       const std::lock_guard lock(refs_mutex_);
@@ -122,30 +128,57 @@ void HubImpl::sync_refs(const Repo& repo, git::Repository& git) {
   cleaned_.insert(repo.id);
 }
 
-void HubImpl::create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start) {
+// A commit of no files, so that a branch can start from nothing.
+git::Oid HubImpl::write_empty_commit(const Caller& caller, git::Repository& git) {
+  git::Commit commit;
+  commit.tree = git::object_id(git::Kind::tree, "");
+  commit.author = {caller.user->name, caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email, clock_.now_ms() / 1000, 0};
+  commit.committer = commit.author;
+  commit.message = "initial commit\n";
+  std::string text = git::format_commit(commit);
+  const git::Oid oid = git::object_id(git::Kind::commit, text);
+  git.write_objects({{commit.tree, {git::Kind::tree, ""}}, {oid, {git::Kind::commit, std::move(text)}}});
+  return oid;
+}
+
+// Every change of a ref is news to whoever watches the repository.
+void HubImpl::announce_refs(Database& database, const Repo& repo, json::array updated) {
+  static const std::string sql = "SELECT " + std::string(kRepoColumns) + " FROM repos r WHERE r.id = ?1";
+  std::optional<Repo> now;
+  {
+    Rows rows = database.query(sql, repo.id);
+    if (rows.step()) now = read_repo(rows);
+  }
+  webhooks_->note(database, now.value_or(repo), {"update", "repo.content", {{"updatedRefs", std::move(updated)}}});
+}
+
+void HubImpl::create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start, const BranchOptions& options) {
   const Repo repo = get_for_write(caller, id);
   const std::string ref = full_ref_name(branch);
   const auto held = locks_.lock(repo.id);
-  const auto target = git::find_oid(resolve_revision(repo, start.empty() ? "main" : start));
   const auto git = open_git(repo);
+  const auto target = options.empty ? std::optional(write_empty_commit(caller, *git)) : git::find_oid(resolve_revision(repo, start.empty() ? "main" : start));
   move_refs(repo, *git, {{ref, target}}, [&](Database& database) {
-    if (find_ref(database, repo, ref)) throw Error(Code::conflict, "the branch \"" + branch + "\" exists already");
+    const bool exists = find_ref(database, repo, ref).has_value();
+    if (exists && !options.overwrite) throw Error(Code::conflict, "the branch \"" + branch + "\" exists already");
+    if (exists) return;
     // Git keeps refs as files: "a" and "a/b" cannot both exist.
     Rows rows = database.query("SELECT name FROM refs WHERE repo_id = ?1 AND (substr(name, 1, length(?2) + 1) = ?2 || '/' OR substr(?2, 1, length(name) + 1) = name || '/')",
                                repo.id, ref);
     if (rows.step()) throw Error(Code::conflict, "the branch \"" + branch + "\" cannot exist beside \"" + rows.text(0) + "\"");
-  });
+  }, &caller);
 }
 
 void HubImpl::delete_branch(const Caller& caller, const RepoId& id, const std::string& branch) {
   const Repo repo = get_for_write(caller, id);
   const std::string ref = full_ref_name(branch);
   if (ref == kMain) throw Error(Code::forbidden, "the branch \"main\" cannot be deleted");
+  if (ref.starts_with("refs/pr/")) throw Error(Code::forbidden, ref + " belongs to a pull request and stays; close the pull request instead");
   const auto held = locks_.lock(repo.id);
   const auto git = open_git(repo);
   move_refs(repo, *git, {{ref, std::nullopt}}, [&](Database& database) {
     if (!find_ref(database, repo, ref)) throw Error(Code::not_found, "Invalid rev id: " + branch, "RevisionNotFound");
-  });
+  }, &caller);
 }
 
 void HubImpl::create_tag(const Caller& caller, const RepoId& id, const std::string& tag, const std::string& revision, const std::string& message) {
@@ -171,7 +204,7 @@ void HubImpl::create_tag(const Caller& caller, const RepoId& id, const std::stri
     Rows rows = database.query("SELECT name FROM refs WHERE repo_id = ?1 AND (substr(name, 1, length(?2) + 1) = ?2 || '/' OR substr(?2, 1, length(name) + 1) = name || '/')",
                                repo.id, ref);
     if (rows.step()) throw Error(Code::conflict, "the tag \"" + tag + "\" cannot exist beside \"" + rows.text(0) + "\"");
-  });
+  }, &caller);
 }
 
 void HubImpl::delete_tag(const Caller& caller, const RepoId& id, const std::string& tag) {
@@ -182,7 +215,7 @@ void HubImpl::delete_tag(const Caller& caller, const RepoId& id, const std::stri
   const auto git = open_git(repo);
   move_refs(repo, *git, {{ref, std::nullopt}}, [&](Database& database) {
     if (!find_ref(database, repo, ref)) throw Error(Code::not_found, "Invalid rev id: " + tag, "RevisionNotFound");
-  });
+  }, &caller);
 }
 
 }  // namespace lyceum::hub

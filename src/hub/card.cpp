@@ -159,6 +159,7 @@ CardSummary summarise_card(RepoType type, const json::object& card, const std::s
   if (type == RepoType::space) {
     out.sdk = first_string(card, "sdk");
     tags.add(out.sdk);
+    tags.add_all("model:", strings(card, "models"));
   }
   tags.add_all("", strings(card, "tags"));
   tags.add_all(type == RepoType::dataset ? "language:" : "", strings(card, "language"));

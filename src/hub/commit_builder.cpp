@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::string_view kAttributesName = ".gitattributes";
 constexpr size_t kAttributesBytesMax = 1u << 20;
+constexpr size_t kObjectsHeldMax = 16u << 20;
 
 bool is_attributes_file(std::string_view path) { return path.substr(path.rfind('/') + 1) == kAttributesName; }
 
@@ -31,34 +32,38 @@ void check_attributes(std::string_view path, std::string_view content) {
 
 }  // namespace
 
-CommitBuilder::CommitBuilder(HubImpl& hub, const Caller& caller, const Repo& repo, const git::Repository& git, const git::Oid& base_tree)
+CommitBuilder::CommitBuilder(HubImpl& hub, const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base_tree)
     : hub_(hub), caller_(caller), repo_(repo), git_(git), reader_(hub.store_->read()), editor_(git, base_tree) {}
 
 void CommitBuilder::apply(const CommitAction& action) {
   std::visit([this](const auto& concrete) { add(concrete); }, action);
 }
 
-void CommitBuilder::add(const AddFile& action) {
-  check_path(action.path);
+void CommitBuilder::add(const AddFile& action) { add_content(action.path, action.content); }
+
+void CommitBuilder::add(const AddSpooledFile& action) { add_content(action.path, action.content->read()); }
+
+void CommitBuilder::add_content(const std::string& path, std::string content) {
+  check_path(path);
   const uint64_t limit = hub_.options_.inline_limit_bytes;
-  if (action.content.size() > limit) {
-    throw Error(Code::too_large, action.path + " has " + std::to_string(action.content.size()) + " bytes; files over " + std::to_string(limit) +
+  if (content.size() > limit) {
+    throw Error(Code::too_large, path + " has " + std::to_string(content.size()) + " bytes; files over " + std::to_string(limit) +
                                      " bytes must be uploaded through Xet or Git LFS");
   }
-  if (is_attributes_file(action.path)) check_attributes(action.path, action.content);
-  if (const auto pointer = git::find_lfs_pointer(action.content)) {
+  if (is_attributes_file(path)) check_attributes(path, content);
+  if (const auto pointer = git::find_lfs_pointer(content)) {
     // Somebody uploads a working copy whose large files were not fetched. Fine if the file itself is here already.
-    return put_large(action.path, pointer->sha256, pointer->size);
+    return put_large(path, pointer->sha256, pointer->size);
   }
-  const git::FilterRule rule = filter_of(action.path);
-  if (!hub_.decide_large(rule, action.content.size(), std::string_view(action.content).substr(0, 8192))) {
-    return put_content(action.path, action.content);
+  const git::FilterRule rule = filter_of(path);
+  if (!hub_.decide_large(rule, content.size(), std::string_view(content).substr(0, 8192))) {
+    return put_content(path, std::move(content));
   }
   const auto writer = hub_.blobs_->write();
-  writer->write(as_bytes(action.content));
+  writer->write(as_bytes(content));
   const std::string sha256 = writer->finish(std::nullopt);
   blobs_used_.push_back(sha256);
-  put_large(action.path, sha256, action.content.size());
+  put_large(path, sha256, content.size());
 }
 
 void CommitBuilder::add(const AddLargeFile& action) {
@@ -92,15 +97,20 @@ void CommitBuilder::put_content(const std::string& path, std::string content) {
   const git::Mode mode = existing && existing->mode == git::Mode::executable ? git::Mode::executable : git::Mode::file;
   const git::Oid oid = git::object_id(git::Kind::blob, content);
   editor_.put(path, mode, oid);
+  objects_bytes_ += content.size();
   objects_.try_emplace(oid, git::Repository::NewObject{git::Kind::blob, std::move(content)});
   if (is_attributes_file(path)) attributes_.clear();
+  if (objects_bytes_ <= kObjectsHeldMax) return;
+  git_.write_objects(objects_);
+  objects_.clear();
+  objects_bytes_ = 0;
 }
 
 void CommitBuilder::put_large(const std::string& path, const std::string& sha256, uint64_t size) {
   if (is_attributes_file(path)) throw Error(Code::invalid_argument, path + " cannot be a large file");
   if (!is_hex(sha256, 64)) throw Error(Code::invalid_argument, "the oid of " + path + " is not a SHA-256 in lower-case hexadecimal");
   const bool just_received = std::find(blobs_used_.begin(), blobs_used_.end(), sha256) != blobs_used_.end();
-  if (!hub_.blobs_->has(sha256) || (!just_received && !hub_.may_use_blob(*reader_, &caller_, repo_, sha256))) {
+  if (!hub_.blobs_->keep(sha256) || (!just_received && !hub_.may_use_blob(*reader_, &caller_, repo_, sha256))) {
     throw Error(Code::invalid_argument, "the content of " + path + " (SHA-256 " + sha256 + ") has not been uploaded to this repository; upload the file itself first");
   }
   const uint64_t stored = hub_.blobs_->get_size(sha256);

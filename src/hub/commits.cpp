@@ -19,11 +19,15 @@ std::string message_of(const CommitRequest& request) {
   return out;
 }
 
-void check_parent(const std::string& parent, const std::string& head) {
-  if (parent.empty()) return;
+void check_parent_syntax(const std::string& parent) {
   if (parent.size() < 5 || parent.size() > 40 || !is_hex(parent, parent.size())) {
     throw Error(Code::invalid_argument, "parentCommit must be 5 to 40 hexadecimal digits");
   }
+}
+
+void check_parent(const std::string& parent, const std::string& head) {
+  if (parent.empty()) return;
+  check_parent_syntax(parent);
   if (!head.starts_with(parent)) {
     throw Error(Code::precondition_failed, "A commit has happened since. Please refresh and try again. (expected parent " + parent + ", head is " + head + ")");
   }
@@ -31,26 +35,65 @@ void check_parent(const std::string& parent, const std::string& head) {
 
 }  // namespace
 
+HubImpl::Draft HubImpl::draft(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base, const CommitRequest& request) {
+  CommitBuilder builder(*this, caller, repo, git, git.read_commit(base).tree);
+  for (const CommitAction& action : request.actions) builder.apply(action);
+  Draft out;
+  out.tree = builder.finish();
+  out.objects = std::move(builder.objects());
+  out.blobs_used = builder.blobs_used();
+  return out;
+}
+
+// A client that got no answer sends its commit again. With a parent, that is the commit made on this parent, wherever the branch is now;
+// without, only the head can be it (an older commit may have been undone on purpose since).
+std::optional<git::Oid> HubImpl::find_earlier(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& head, const CommitRequest& request) {
+  constexpr int kLookedAtMax = 64;
+  const std::string message = message_of(request);
+  git::Oid oid = head;
+  for (int i = 0; i < (request.parent.empty() ? 1 : kLookedAtMax); ++i) {
+    const git::Commit one = git.read_commit(oid);
+    if (one.parents.empty()) return std::nullopt;
+    const git::Oid parent = one.parents.front();
+    if (one.parents.size() == 1 && one.author.name == caller.user->name && one.message == message && parent.hex().starts_with(request.parent)) {
+      return draft(caller, repo, git, parent, request).tree == one.tree ? std::optional(oid) : std::nullopt;
+    }
+    oid = parent;
+  }
+  return std::nullopt;
+}
+
 CommitInfo HubImpl::commit(const Caller& caller, const RepoId& id, const CommitRequest& request) {
   if (request.actions.size() > kActionsMax) throw Error(Code::too_large, "a commit may have at most 100000 actions");
   const std::string ref = full_ref_name(request.branch);
   const std::string message = message_of(request);
-  const Repo seen = get_for_write(caller, id);
+  const Repo seen = get_for_commit(caller, id, ref);
   const auto held = locks_.lock(seen.id);
-  const Repo repo = get_for_write(caller, id);  // again: it may have been deleted or moved while this call waited
+  const Repo repo = get_for_commit(caller, id, ref);  // again: it may have been deleted or moved while this call waited
   if (repo.id != seen.id) throw repo_not_found();
 
   const auto git = open_git(repo);
   const auto head = find_ref(*store_->read(), repo, ref);
   if (!head) throw Error(Code::not_found, "Invalid rev id: " + request.branch, "RevisionNotFound");
+  const bool moved = !request.parent.empty() && !head->hex().starts_with(request.parent);
+  if (moved) {
+    check_parent_syntax(request.parent);
+    if (const auto earlier = find_earlier(caller, repo, *git, *head, request)) return commit_info(*git, *earlier);
+  }
   check_parent(request.parent, head->hex());
 
-  const git::Commit previous = git->read_commit(*head);
-  CommitBuilder builder(*this, caller, repo, *git, previous.tree);
-  for (const CommitAction& action : request.actions) builder.apply(action);
+  Draft made;
+  try {
+    made = draft(caller, repo, *git, *head, request);
+  } catch (const Error& error) {
+    // What it deletes or copies may be gone because it was carried out already.
+    const auto earlier = error.tag() == "EntryNotFound" ? find_earlier(caller, repo, *git, *head, request) : std::nullopt;
+    if (!earlier) throw;
+    return commit_info(*git, *earlier);
+  }
   git::Commit next;
-  next.tree = builder.finish();
-  if (next.tree == previous.tree) return commit_info(*git, *head);
+  next.tree = made.tree;
+  if (next.tree == git->read_commit(*head).tree) return commit_info(*git, *head);
 
   next.parents = {*head};
   const std::string email = caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email;
@@ -59,11 +102,11 @@ CommitInfo HubImpl::commit(const Caller& caller, const RepoId& id, const CommitR
   next.message = message;
   std::string text = git::format_commit(next);
   const git::Oid oid = git::object_id(git::Kind::commit, text);
-  builder.objects().emplace(oid, git::Repository::NewObject{git::Kind::commit, std::move(text)});
-  git->write_objects(builder.objects());
+  made.objects.emplace(oid, git::Repository::NewObject{git::Kind::commit, std::move(text)});
+  git->write_objects(made.objects);
   move_refs(repo, *git, {{ref, oid}}, [&](Database& database) {
-    for (const std::string& sha256 : builder.blobs_used()) link_in(database, repo, sha256);
-  });
+    for (const std::string& sha256 : made.blobs_used) link_in(database, repo, sha256);
+  }, &caller);
   return commit_info(*git, oid);
 }
 

@@ -70,6 +70,12 @@ std::optional<HubImpl::PointerSeen> HubImpl::find_pointer(Database& database, co
   return seen;
 }
 
+void HubImpl::forget_pointers(const Repo& repo) {
+  const std::string prefix = std::to_string(repo.id) + ":";
+  const std::lock_guard lock(pointers_mutex_);
+  std::erase_if(pointers_, [&](const auto& item) { return item.first.starts_with(prefix); });
+}
+
 FileEntry HubImpl::describe(Database& database, const Repo& repo, const git::Repository& git, const git::TreeEntry& entry, std::string path) {
   FileEntry out;
   out.path = std::move(path);
@@ -91,13 +97,20 @@ FileEntry HubImpl::describe(Database& database, const Repo& repo, const git::Rep
 std::optional<FileEntry> HubImpl::find_entry(const Repo& repo, std::string_view commit, std::string_view path) {
   path = without_end_slashes(path);
   if (path.empty()) return std::nullopt;
+  if (auto known = files_.find_entry(repo, commit, path)) return known;
   const git::Oid oid = commit_oid(commit);
   const auto git = open_git(repo);
   if (!git->find_object(oid)) throw Error(Code::not_found, "Invalid rev id: " + std::string(commit), "RevisionNotFound");
   const auto entry = git->find_path(git->read_commit(oid).tree, path);
   if (!entry) return std::nullopt;
   const auto reader = store_->read();
-  return describe(*reader, repo, *git, *entry, std::string(path));
+  FileEntry out = describe(*reader, repo, *git, *entry, std::string(path));
+  if (!out.is_folder && out.sha256.empty() && commit.size() == 40) {
+    // A pointer without its file may get it later.
+    const bool settled = out.size > git::kLfsPointerBytesMax || !git::find_lfs_pointer(git->read_object(entry->oid, git::Kind::blob));
+    if (settled) files_.put_entry(repo, commit, out);
+  }
+  return out;
 }
 
 std::vector<FileEntry> HubImpl::tree(const Repo& repo, std::string_view commit, std::string_view folder, bool recursive, bool with_last_commit) {
@@ -116,28 +129,39 @@ std::vector<FileEntry> HubImpl::tree(const Repo& repo, std::string_view commit, 
     }
   };
   list(root->oid, folder);
-  if (!with_last_commit) return out;
-  std::vector<std::string> paths;
-  for (const FileEntry& entry : out) paths.push_back(entry.path);
-  const auto last = git::last_commits(*git, oid, folder, recursive, paths);
+  if (with_last_commit) add_last_commits(repo, *git, oid, folder, recursive, out);
+  return out;
+}
+
+void HubImpl::add_last_commits(const Repo& repo, git::Repository& git, const git::Oid& commit, std::string_view folder, bool recursive, std::vector<FileEntry>& entries) {
+  const std::string key = std::to_string(repo.id) + ":" + commit.hex() + (recursive ? "r" : "f") + std::string(folder);
+  auto last = last_commits_.find(key);
+  if (!last) {
+    std::vector<std::string> paths;
+    for (const FileEntry& entry : entries) paths.push_back(entry.path);
+    last = std::make_shared<const LastCommitCache::Paths>(git::last_commits(git, commit, folder, recursive, paths));
+    last_commits_.put(key, last);
+  }
   std::map<git::Oid, FileEntry::LastCommit> known;
-  for (FileEntry& entry : out) {
-    const auto found = last.find(entry.path);
-    if (found == last.end()) continue;
+  for (FileEntry& entry : entries) {
+    const auto found = last->find(entry.path);
+    if (found == last->end()) continue;
     auto info = known.find(found->second);
     if (info == known.end()) {
-      const CommitInfo details = commit_info(*git, found->second);
+      const CommitInfo details = commit_info(git, found->second);
       info = known.emplace(found->second, FileEntry::LastCommit{details.id, details.title, details.date_ms}).first;
     }
     entry.last_commit = info->second;
   }
-  return out;
 }
 
 std::string HubImpl::read_small(const Repo& repo, const FileEntry& entry) {
   const auto oid = git::find_oid(entry.oid);
   if (!oid || entry.is_folder) throw entry_not_found(entry.path);
-  return open_git(repo)->read_object(*oid, git::Kind::blob);
+  if (auto known = files_.find_content(entry.oid)) return std::move(*known);
+  std::string content = open_git(repo)->read_object(*oid, git::Kind::blob);
+  files_.put_content(entry.oid, content);
+  return content;
 }
 
 Refs HubImpl::refs(const Repo& repo) {

@@ -191,7 +191,7 @@ class FullDisk : public Crash {
     hub.reset();
     fs::remove_all(folder.path() / "data");
     fs::create_directories(folder.path() / "data");
-    if (::mount("tmpfs", (folder.path() / "data").c_str(), "tmpfs", 0, "size=16m,mode=700") != 0) GTEST_SKIP() << "mounting is not permitted here";
+    if (::mount("tmpfs", (folder.path() / "data").c_str(), "tmpfs", 0, "size=24m,mode=700") != 0) GTEST_SKIP() << "mounting is not permitted here";
     mounted = true;
     reopen();
     admin = *hub->authenticate(*hub->bootstrap_administrator("root-admin"));
@@ -205,7 +205,12 @@ class FullDisk : public Crash {
     const fs::path filler = folder.path() / "data/filler";
     const uint64_t free = fs::space(folder.path() / "data").available;
     const UniqueFd fd = open_file(filler, O_WRONLY | O_CREAT | O_TRUNC);
-    if (free > leave) write_all(fd.get(), as_bytes(std::string(free - leave, 'f')), filler);
+    if (free <= leave) return;
+    try {
+      write_all(fd.get(), as_bytes(std::string(free - leave, 'f')), filler);
+    } catch (const Error& error) {  // the hub's own threads wrote meanwhile: then the disk is full, too
+      if (error.code() != Code::storage_full) throw;
+    }
   }
   void empty() { fs::remove(folder.path() / "data/filler"); }
   bool mounted = false;

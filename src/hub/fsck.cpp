@@ -80,7 +80,7 @@ Hub::FsckReport HubImpl::fsck(const std::function<void(uint64_t, uint64_t)>& pro
   std::vector<Repo> repos;
   std::set<std::string> named_blobs, folders;
   {
-    static const std::string sql = "SELECT " + std::string(kRepoColumns) + " FROM repos r ORDER BY r.id";
+    static const std::string sql = "SELECT " + std::string(kRepoColumns) + " FROM repos r WHERE r.head <> '' ORDER BY r.id";
     const auto reader = store_->read();
     Rows rows = reader->query(sql);
     while (rows.step()) repos.push_back(read_repo(rows));

@@ -19,6 +19,8 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "hub/identity.h"
+#include "hub/garbage.h"
 #include "hub/store/store_options.h"
 
 namespace lyceum::hub {
@@ -26,31 +28,6 @@ namespace lyceum::hub {
 enum class RepoType { model, dataset, space };
 std::string_view plural(RepoType type);                         // "models"
 std::optional<RepoType> find_repo_type(std::string_view text);  // "model" or "models", …
-
-struct User {
-  int64_t id = 0;
-  std::string name, full_name, email;
-  bool administrator = false;
-};
-struct Membership {
-  std::string organisation, full_name;
-  std::string role;  // "admin", "write", "read"
-};
-enum class Scope { read, write };
-struct TokenInfo {
-  int64_t id = 0;
-  std::string name;
-  Scope scope = Scope::read;
-  int64_t created_ms = 0, last_used_ms = 0;
-};
-
-// Who is asking. Made by Hub::authenticate(); user is empty for an anonymous caller.
-struct Caller {
-  std::optional<User> user;
-  std::optional<TokenInfo> token;   // absent for a browser session
-  bool may_write() const { return user && (!token || token->scope == Scope::write); }
-  bool administrator() const { return user && user->administrator && may_write(); }
-};
 
 struct RepoId {
   RepoType type = RepoType::model;
@@ -60,16 +37,16 @@ struct RepoId {
 };
 
 struct Repo {
-  int64_t id = 0;
+  int64_t id = 0, owner_id = 0;
   RepoId repo_id;
   std::string public_id;            // 24 hex, the "_id" of the protocol
   bool is_private = false;
   bool disabled = false;
   std::string gated;                // "", "auto", "manual"
   std::string sdk;                  // Spaces
-  std::string head;                 // commit of refs/heads/main; never empty: creation makes a first commit
+  std::string head;                 // commit of refs/heads/main; empty only for a catalogue entry, which has no files here
   int64_t created_ms = 0, modified_ms = 0;
-  int64_t downloads = 0, likes = 0;
+  int64_t downloads = 0, likes = 0; // downloads of the last 30 days
   json::object card;                // the README's YAML front matter
   std::vector<std::string> tags;
   std::string pipeline_tag, library_name;
@@ -99,10 +76,22 @@ struct Refs {
 };
 
 struct AddFile { std::string path; std::string content; };                    // small file, in git
+class SpooledContent {              // content that waits on disk until its turn
+ public:
+  virtual ~SpooledContent() = default;
+  virtual uint64_t size() const = 0;
+  virtual std::string read() const = 0;
+};
+struct AddSpooledFile { std::string path; std::shared_ptr<const SpooledContent> content; };
 struct AddLargeFile { std::string path, sha256; uint64_t size = 0; };         // must be stored already
 struct DeleteEntry { std::string path; bool folder = false; };
 struct CopyFile { std::string from_path, from_revision, to_path; };
-using CommitAction = std::variant<AddFile, AddLargeFile, DeleteEntry, CopyFile>;
+using CommitAction = std::variant<AddFile, AddSpooledFile, AddLargeFile, DeleteEntry, CopyFile>;
+
+struct BranchOptions {
+  bool empty = false;               // starts with one commit that holds no files
+  bool overwrite = false;           // an existing branch is moved instead of refused
+};
 
 struct CommitRequest {
   std::string branch = "main";      // "main", "refs/pr/3", …
@@ -111,6 +100,7 @@ struct CommitRequest {
   std::vector<CommitAction> actions;
 };
 
+// A short way to Catalogue::list() for callers that want few and simple lists.
 struct RepoQuery {
   RepoType type = RepoType::model;
   std::vector<std::string> search, filter;   // ANDed; filter = tags
@@ -118,10 +108,14 @@ struct RepoQuery {
   size_t limit = 100, offset = 0;
 };
 
+class Catalogue;   // catalogue.h: lists, search, facts of files, imported entries
+class Downloads;   // downloads.h
+
 struct HubOptions {
   std::filesystem::path data_folder;
   uint64_t inline_limit_bytes = 10u << 20;   // larger files must be LFS
   StoreOptions store = {};                   // an empty target is data_folder/lyceum.db
+  uint64_t repo_quota_bytes = 0, namespace_quota_bytes = 0;   // 0: none (quotas.h)
 };
 
 // A blob being received. Bytes go to staging/ and are hashed on the way.
@@ -144,6 +138,22 @@ class Push {
   virtual void finish() = 0;
 };
 
+// Topics with a header of their own, over the same store.
+class AccessRequests;
+class Audit;
+class Collections;
+class DeviceLogins;
+class Discussions;   // discussions.h: discussions and pull requests
+class Follows;
+class History;       // history.h: differences, squashing, large files of a history
+class LfsLocks;      // lfs_locks.h
+class Likes;
+class Organisations;
+class Quotas;        // quotas.h
+class Sessions;
+class Tokens;
+class Webhooks;      // webhooks.h: who is told of what, and the queue of deliveries
+
 class Hub {
  public:
   // Opens or creates the store and repairs what a crash left in staging. One process writes at a time (lock file).
@@ -153,35 +163,46 @@ class Hub {
   // --- accounts -------------------------------------------------------------------------------------------------------
   // First start: creates the administrator and returns its write token, once. nullopt when one exists.
   virtual std::optional<std::string> bootstrap_administrator(const std::string& name) = 0;
-  virtual User create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator) = 0;
+  virtual User create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator, const Caller& actor = {}) = 0;
   virtual std::optional<User> find_user(std::string_view name) = 0;
   virtual std::optional<User> try_password(std::string_view name, std::string_view password) = 0;  // Argon2id
-  virtual void set_password(const User& user, const std::string& password) = 0;
+  virtual void set_password(const User& user, const std::string& password, const Caller& actor = {}) = 0;  // ends the user's sessions
   virtual void create_organisation(const Caller& caller, const std::string& name, const std::string& full_name) = 0;
-  virtual void set_member(const Caller& caller, const std::string& organisation, const std::string& user, const std::string& role) = 0;  // "" removes
+  virtual void set_member(const Caller& caller, const std::string& organisation, const std::string& user, const std::string& role) = 0;  // "" removes; see Role
   virtual std::vector<Membership> memberships(const User& user) = 0;
   virtual bool is_organisation(std::string_view name) = 0;
   virtual std::string create_token(const User& user, const std::string& name, Scope scope) = 0;  // the only time it is visible
-  virtual std::vector<TokenInfo> tokens(const User& user) = 0;
-  virtual void revoke_token(const User& user, int64_t id) = 0;
-  // nullopt: no such token (callers answer 401 "Invalid credentials in Authorization header").
+  // nullopt: no such token, or expired (callers answer 401 "Invalid credentials in Authorization header").
   virtual std::optional<Caller> authenticate(std::string_view token) = 0;
-  virtual std::string create_session(const User& user) = 0;            // browser cookie value
-  virtual std::optional<Caller> authenticate_session(std::string_view cookie) = 0;
-  virtual void end_session(std::string_view cookie) = 0;
+
+  // --- topics with a header of their own --------------------------------------------------------------------------------
+  virtual AccessRequests& access_requests() = 0;
+  virtual Audit& audit() = 0;
+  virtual Collections& collections() = 0;
+  virtual DeviceLogins& device_logins() = 0;
+  virtual Follows& follows() = 0;
+  virtual Likes& likes() = 0;
+  virtual Organisations& organisations() = 0;
+  virtual Sessions& sessions() = 0;
+  virtual Tokens& tokens() = 0;
 
   // --- repositories: all throw RepoNotFound when the caller may not see it ------------------------------------------------
   virtual Repo create_repo(const Caller& caller, const RepoId& id, bool is_private, const std::string& sdk) = 0;  // Error(conflict) if it exists
   virtual void delete_repo(const Caller& caller, const RepoId& id) = 0;
   virtual void move_repo(const Caller& caller, const RepoId& from, const RepoId& to) = 0;
+  // A new repository with the refs, history and large files of another that the caller may read. Pull requests stay behind.
+  virtual Repo duplicate_repo(const Caller& caller, const RepoId& from, const RepoId& to, bool is_private) = 0;
   virtual void update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) = 0;
   virtual Repo get_repo(const Caller& caller, const RepoId& id) = 0;
   virtual void require_write(const Caller& caller, const RepoId& id) = 0;
-  // Content of a gated repository: "auto" needs any signed-in caller, "manual" a right on the owner. Error(forbidden or unauthorized, "GatedRepo").
+  // The right to commit to one ref ("main", "refs/pr/3"): that of require_write(), or to have opened that pull request.
+  virtual void require_commit(const Caller& caller, const RepoId& id, std::string_view branch) = 0;
+  // Content of a gated repository: the owner's members, the administrator, and whoever was let in (access_requests.h). Error(forbidden or unauthorized, "GatedRepo").
   virtual void require_content(const Caller& caller, const Repo& repo) = 0;
   virtual std::vector<Repo> list_repos(const Caller& caller, const RepoQuery& query) = 0;
   virtual size_t count_repos(const Caller& caller, const RepoQuery& query) = 0;
-  virtual void count_download(const Repo& repo) = 0;
+  virtual Catalogue& catalogue() = 0;
+  virtual Downloads& downloads() = 0;
   virtual std::filesystem::path git_folder(const Repo& repo) = 0;
 
   // --- content: revision = branch, tag, full or short commit id, "refs/pr/N", "HEAD" -------------------------------------
@@ -191,9 +212,10 @@ class Hub {
   virtual std::string read_small(const Repo& repo, const FileEntry& entry) = 0;                // content of a file kept in git (pointer text for a large one)
   virtual Refs refs(const Repo& repo) = 0;
   virtual std::vector<CommitInfo> commits(const Repo& repo, std::string_view revision, size_t limit, size_t offset, size_t* total) = 0;
-  // One commit, atomically. Returns the head (unchanged if the actions change nothing). Writes LFS pointers and .gitattributes lines for large files. Idempotent on identical content.
+  // One commit, atomically. Returns the head (unchanged if the actions change nothing). Writes LFS pointers and .gitattributes lines for large files.
+  // A request that was carried out already (same caller, parent, message and resulting tree) returns the commit it made: clients retry.
   virtual CommitInfo commit(const Caller& caller, const RepoId& id, const CommitRequest& request) = 0;
-  virtual void create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start) = 0;
+  virtual void create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start, const BranchOptions& options = {}) = 0;
   virtual void delete_branch(const Caller& caller, const RepoId& id, const std::string& branch) = 0;
   virtual void create_tag(const Caller& caller, const RepoId& id, const std::string& tag, const std::string& revision, const std::string& message) = 0;
   virtual void delete_tag(const Caller& caller, const RepoId& id, const std::string& tag) = 0;
@@ -230,9 +252,20 @@ class Hub {
   virtual void index_xet(const XetFile& file, const std::vector<std::pair<std::string, ChunkPlace>>& chunks,
                          const std::map<std::string, std::vector<XorbChunk>>& xorbs) = 0;
 
+  // --- topics -------------------------------------------------------------------------------------------------------------------
+  virtual Discussions& discussions() = 0;
+  virtual History& history() = 0;
+  virtual LfsLocks& lfs_locks() = 0;
+  virtual Quotas& quotas() = 0;
+  virtual Webhooks& webhooks() = 0;
+
   // --- care ---------------------------------------------------------------------------------------------------------------------
   struct FsckReport { uint64_t repos = 0, commits = 0, blobs = 0, blob_bytes = 0; std::vector<std::string> problems, notes; };
   virtual FsckReport fsck(const std::function<void(uint64_t done, uint64_t total)>& progress) = 0;
+  // What nothing refers to any more, older than the grace time; garbage.h says how. Safe while commits and uploads run.
+  virtual GarbageReport collect_garbage(const GarbageOptions& options) = 0;
+  struct StockCounts { uint64_t repos = 0, blobs = 0, accounts = 0; };
+  virtual StockCounts count_stock() = 0;                 // rows, not files
   virtual std::string signing_key() = 0;                 // for signed URLs and Xet tokens; kept in keys/
   virtual const std::filesystem::path& data_folder() const = 0;
   virtual json::value setting(std::string_view key) = 0;                       // small persistent key-value store (null if absent)

@@ -6,9 +6,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <chrono>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "hub/model_facts.h"
 
 namespace lyceum::hub {
 namespace {
@@ -23,14 +26,26 @@ std::string load_or_make_key(const fs::path& path) {
   return key;
 }
 
-// What was being received is gone with its client. Complete xorbs (api/xet/staging.h) stay: their shard may come after a restart.
+// What was being received is gone with its client. Complete xorbs (api/xet/staging.h) stay, as their shard may come after a restart; so do the
+// parts of LFS uploads (api/hub/lfs_parts.cpp), as long as their links are good.
+void drop_old_parts(const fs::path& folder) {
+  std::error_code error;
+  const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  std::vector<fs::path> old;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    if (it->last_write_time(error) < oldest) old.push_back(it->path());
+  }
+  for (const fs::path& path : old) fs::remove_all(path, error);
+}
+
 void clear_staging(const fs::path& folder) {
   make_folders_durable(folder);
   std::vector<fs::path> left;
   for (const auto& entry : fs::directory_iterator(folder)) left.push_back(entry.path());
   for (const fs::path& path : left) {
-    if (path.filename() != "xorbs") fs::remove_all(path);
+    if (path.filename() != "xorbs" && path.filename() != "multipart") fs::remove_all(path);
   }
+  drop_old_parts(folder / "multipart");
 }
 
 HubOptions with_absolute_folder(HubOptions options) {
@@ -76,8 +91,30 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   fs::permissions(data / "keys", fs::perms::owner_all);
   signing_key_ = load_or_make_key(data / "keys" / "signing.key");
   open_store();
+  audit_ = std::make_unique<Audit>(*store_, clock_);
+  tokens_ = std::make_unique<Tokens>(*store_, clock_, *audit_);
+  sessions_ = std::make_unique<Sessions>(*store_, clock_, *audit_);
+  organisations_ = std::make_unique<Organisations>(*store_, clock_, *audit_);
+  follows_ = std::make_unique<Follows>(*store_, clock_);
+  likes_ = std::make_unique<Likes>(*store_, clock_);
+  collections_ = std::make_unique<Collections>(*store_, clock_);
+  access_requests_ = std::make_unique<AccessRequests>(*store_, clock_, *audit_);
+  device_logins_ = std::make_unique<DeviceLogins>(*store_, clock_, *audit_, *tokens_);
   blobs_ = std::make_unique<DiskBlobStore>(data / "blobs", data / "staging");
+  discussions_ = std::make_unique<Discussions>(*this);
+  history_ = std::make_unique<History>(*this);
+  lfs_locks_ = std::make_unique<LfsLocks>(*this);
+  quotas_ = std::make_unique<Quotas>(*this);
+  webhooks_ = std::make_unique<Webhooks>(*this);
+  measure_blobs();
+  catalogue_ = std::make_unique<Catalogue>(*store_, clock_, [this](const Repo& repo) { return derive_facts(*this, repo); });
+  downloads_ = std::make_unique<Downloads>(*store_, clock_, [this](const std::vector<int64_t>& ids) {
+    catalogue_->refresh_metrics(ids);
+    flush_counters();
+  });
   recover();
+  catalogue_->open();
+  downloads_->start();
 }
 
 void HubImpl::open_store() {
@@ -88,11 +125,19 @@ void HubImpl::open_store() {
 }
 
 HubImpl::~HubImpl() {
+  downloads_.reset();
+  catalogue_.reset();
   try {
     flush_counters();
   } catch (const std::exception& error) {
     log::warn("closing the hub: {}", error.what());
   }
+}
+
+// Kept in memory and written now and then: using a token must not cost an fsync.
+void HubImpl::flush_counters() {
+  const std::map<int64_t, int64_t> uses = tokens_->take_uses();
+  if (!uses.empty()) transact([&](Database& database) { Tokens::write_uses(database, uses); });
 }
 
 // Every transaction also clears the marks of ref files that have been written since. If this transaction fails, those marks stay
@@ -107,6 +152,13 @@ void HubImpl::transact(const std::function<void(Database&)>& change) {
     for (const int64_t id : done) database.run("UPDATE repos SET refs_pending = 0 WHERE id = ?1", id);
     change(database);
   });
+}
+
+// For whoever holds the hub itself: the first start, tests. Callers go through tokens().create(), which asks who they are.
+std::string HubImpl::create_token(const User& user, const std::string& name, Scope scope) {
+  std::string text;
+  transact([&](Database& database) { text = tokens_->create_in(database, {}, user, {.name = name, .scope = scope}); });
+  return text;
 }
 
 json::value HubImpl::setting(std::string_view key) {

@@ -22,10 +22,29 @@
 #include "base/files.h"
 #include "git/attributes.h"
 #include "git/repository.h"
+#include "hub/access.h"
+#include "hub/access_requests.h"
+#include "hub/audit.h"
 #include "hub/blobs/disk_blob_store.h"
+#include "hub/catalogue.h"
+#include "hub/collections.h"
+#include "hub/device_logins.h"
+#include "hub/discussions.h"
+#include "hub/downloads.h"
+#include "hub/file_cache.h"
+#include "hub/follows.h"
+#include "hub/history.h"
 #include "hub/hub.h"
+#include "hub/last_commits.h"
+#include "hub/lfs_locks.h"
+#include "hub/likes.h"
+#include "hub/organisations.h"
+#include "hub/quotas.h"
 #include "hub/repo_pool.h"
+#include "hub/sessions.h"
 #include "hub/store/store.h"
+#include "hub/tokens.h"
+#include "hub/webhooks.h"
 
 namespace lyceum::hub {
 
@@ -36,24 +55,29 @@ class HubImpl final : public Hub {
 
   // accounts.cpp
   std::optional<std::string> bootstrap_administrator(const std::string& name) override;
-  User create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator) override;
+  User create_user(const std::string& name, const std::string& full_name, const std::string& email, const std::string& password, bool administrator, const Caller& actor) override;
   std::optional<User> find_user(std::string_view name) override;
   std::optional<User> try_password(std::string_view name, std::string_view password) override;
-  void set_password(const User& user, const std::string& password) override;
+  void set_password(const User& user, const std::string& password, const Caller& actor) override;
   void create_organisation(const Caller& caller, const std::string& name, const std::string& full_name) override;
   void set_member(const Caller& caller, const std::string& organisation, const std::string& user, const std::string& role) override;
   std::vector<Membership> memberships(const User& user) override;
   bool is_organisation(std::string_view name) override;
-  // tokens.cpp
+  // hub_impl.cpp
   std::string create_token(const User& user, const std::string& name, Scope scope) override;
-  std::vector<TokenInfo> tokens(const User& user) override;
-  void revoke_token(const User& user, int64_t id) override;
-  std::optional<Caller> authenticate(std::string_view token) override;
-  std::string create_session(const User& user) override;
-  std::optional<Caller> authenticate_session(std::string_view cookie) override;
-  void end_session(std::string_view cookie) override;
+  std::optional<Caller> authenticate(std::string_view token) override { return tokens_->authenticate(token); }
+  AccessRequests& access_requests() override { return *access_requests_; }
+  Audit& audit() override { return *audit_; }
+  Collections& collections() override { return *collections_; }
+  DeviceLogins& device_logins() override { return *device_logins_; }
+  Follows& follows() override { return *follows_; }
+  Likes& likes() override { return *likes_; }
+  Organisations& organisations() override { return *organisations_; }
+  Sessions& sessions() override { return *sessions_; }
+  Tokens& tokens() override { return *tokens_; }
   // access.cpp
   void require_write(const Caller& caller, const RepoId& id) override;
+  void require_commit(const Caller& caller, const RepoId& id, std::string_view branch) override;
   void require_content(const Caller& caller, const Repo& repo) override;
   Repo get_repo(const Caller& caller, const RepoId& id) override;
   // repos.cpp
@@ -61,11 +85,13 @@ class HubImpl final : public Hub {
   void delete_repo(const Caller& caller, const RepoId& id) override;
   void move_repo(const Caller& caller, const RepoId& from, const RepoId& to) override;
   void update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) override;
-  void count_download(const Repo& repo) override;
+  Repo duplicate_repo(const Caller& caller, const RepoId& from, const RepoId& to, bool is_private) override;  // duplicate.cpp
   std::filesystem::path git_folder(const Repo& repo) override;
   // search.cpp
   std::vector<Repo> list_repos(const Caller& caller, const RepoQuery& query) override;
   size_t count_repos(const Caller& caller, const RepoQuery& query) override;
+  Catalogue& catalogue() override { return *catalogue_; }
+  Downloads& downloads() override { return *downloads_; }
   // content.cpp
   std::string resolve_revision(const Repo& repo, std::string_view revision) override;
   std::optional<FileEntry> find_entry(const Repo& repo, std::string_view commit, std::string_view path) override;
@@ -77,7 +103,7 @@ class HubImpl final : public Hub {
   // commits.cpp
   CommitInfo commit(const Caller& caller, const RepoId& id, const CommitRequest& request) override;
   // branches.cpp
-  void create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start) override;
+  void create_branch(const Caller& caller, const RepoId& id, const std::string& branch, const std::string& start, const BranchOptions& options) override;
   void delete_branch(const Caller& caller, const RepoId& id, const std::string& branch) override;
   void create_tag(const Caller& caller, const RepoId& id, const std::string& tag, const std::string& revision, const std::string& message) override;
   void delete_tag(const Caller& caller, const RepoId& id, const std::string& tag) override;
@@ -98,8 +124,17 @@ class HubImpl final : public Hub {
   std::optional<ChunkPlace> find_chunk(std::string_view chunk_hash) override;
   void index_xet(const XetFile& file, const std::vector<std::pair<std::string, ChunkPlace>>& chunks,
                  const std::map<std::string, std::vector<XorbChunk>>& xorbs) override;
+  // topics
+  Discussions& discussions() override { return *discussions_; }
+  History& history() override { return *history_; }
+  LfsLocks& lfs_locks() override { return *lfs_locks_; }
+  Quotas& quotas() override { return *quotas_; }
+  Webhooks& webhooks() override { return *webhooks_; }
   // fsck.cpp
   FsckReport fsck(const std::function<void(uint64_t done, uint64_t total)>& progress) override;
+  // garbage.cpp
+  GarbageReport collect_garbage(const GarbageOptions& options) override;
+  StockCounts count_stock() override;
   // hub_impl.cpp
   std::string signing_key() override { return signing_key_; }
   const std::filesystem::path& data_folder() const override { return options_.data_folder; }
@@ -109,9 +144,16 @@ class HubImpl final : public Hub {
  private:
   friend class PushImpl;
   friend class CommitBuilder;
+  friend class Discussions;
+  friend class History;
+  friend class LfsLocks;
+  friend class Quotas;
+  friend class Webhooks;
+  friend class GarbageCollector;
   struct RefChange {
     std::string name;
     std::optional<git::Oid> target;  // nullopt removes
+    bool rewritten = false;          // the past was made anew: its commits are not news
   };
   struct PointerSeen {
     std::string sha256;
@@ -123,19 +165,19 @@ class HubImpl final : public Hub {
   void open_store();
   void transact(const std::function<void(Database&)>& change);
   // access.cpp
-  std::optional<Repo> find_repo(Database& database, const RepoId& id);
-  std::string role_in(Database& database, const User& user, const std::string& owner);  // "", "read", "write", "admin"
-  bool may_read(Database& database, const Caller& caller, const Repo& repo);
-  bool may_write(Database& database, const Caller& caller, const std::string& owner);
-  void require_owner_write(Database& database, const Caller& caller, const std::string& owner, std::string_view action);
   Repo get_for_write(const Caller& caller, const RepoId& id);
+  Repo get_for_commit(const Caller& caller, const RepoId& id, std::string_view ref);
   // repos.cpp
   fs::path folder_of(const std::string& public_id) const;
-  RepoPool::Lease open_git(const Repo& repo) { return pool_.open(folder_of(repo.public_id)); }
+  RepoPool::Lease open_git(const Repo& repo);  // Error(conflict) for a catalogue entry
   // branches.cpp
   std::optional<git::Oid> find_ref(Database& database, const Repo& repo, std::string_view name);
-  // Steps 3 and 4 of the drawing above. `extra` joins the transaction. The caller holds the repository's lock.
-  void move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra = {});
+  // Steps 3 and 4 of the drawing above. `extra` joins the transaction. The caller holds the repository's lock. `mover` (null: unknown,
+  // after a crash) is named in the events that follow from it.
+  void move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra = {},
+                 const Caller* mover = nullptr);
+  void announce_refs(Database& database, const Repo& repo, json::array updated);
+  git::Oid write_empty_commit(const Caller& caller, git::Repository& git);
   void sync_refs(const Repo& repo, git::Repository& git);  // disk := database
   void index_main(Database& database, const Repo& repo, const git::Repository& git, const git::Oid& commit);
   // push.cpp
@@ -145,11 +187,14 @@ class HubImpl final : public Hub {
                     const std::vector<RefChange>& changes, std::vector<std::string>& to_link);
   void recover();
   // content.cpp
+  void forget_pointers(const Repo& repo);
+  void add_last_commits(const Repo& repo, git::Repository& git, const git::Oid& commit, std::string_view folder, bool recursive, std::vector<FileEntry>& entries);
   FileEntry describe(Database& database, const Repo& repo, const git::Repository& git, const git::TreeEntry& entry, std::string path);
   std::optional<PointerSeen> find_pointer(Database& database, const Repo& repo, const git::Repository& git, const git::Oid& oid, uint64_t size);
   CommitInfo commit_info(const git::Repository& git, const git::Oid& oid);
   bool decide_large(git::FilterRule rule, uint64_t size, std::string_view sample) const;
   // blobs.cpp
+  void measure_blobs();  // sizes of those that an earlier version recorded without
   std::optional<int64_t> find_blob_id(Database& database, std::string_view sha256);
   int64_t ensure_blob_id(Database& database, std::string_view sha256);
   bool is_linked(Database& database, const Repo& repo, std::string_view sha256);
@@ -159,35 +204,64 @@ class HubImpl final : public Hub {
   void fsck_repo(const Repo& repo, FsckReport& report, std::set<std::string>& named_blobs);
   void fsck_blobs(FsckReport& report, const std::set<std::string>& named_blobs, const std::function<void()>& step);
   void fsck_orphans(FsckReport& report, const std::set<std::string>& folders);
-  // tokens.cpp, repos.cpp: counters that may lose a few minutes in a crash
+  // hub_impl.cpp: counters that may lose a few minutes in a crash
   void flush_counters();
+
+  // commits.cpp
+  struct Draft {
+    git::Oid tree;
+    std::map<git::Oid, git::Repository::NewObject> objects;
+    std::vector<std::string> blobs_used;
+  };
+  Draft draft(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base, const CommitRequest& request);
+  std::optional<git::Oid> find_earlier(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& head, const CommitRequest& request);
 
   const HubOptions options_;
   const Clock& clock_;
   UniqueFd lock_;
   std::unique_ptr<Store> store_;
+  std::unique_ptr<Audit> audit_;
+  std::unique_ptr<Tokens> tokens_;
+  std::unique_ptr<Sessions> sessions_;
+  std::unique_ptr<Organisations> organisations_;
+  std::unique_ptr<Follows> follows_;
+  std::unique_ptr<Likes> likes_;
+  std::unique_ptr<Collections> collections_;
+  std::unique_ptr<AccessRequests> access_requests_;
+  std::unique_ptr<DeviceLogins> device_logins_;
   std::unique_ptr<DiskBlobStore> blobs_;
   RepoPool pool_;
   RepoLocks locks_;
   std::string signing_key_;
+  std::unique_ptr<Discussions> discussions_;
+  std::unique_ptr<History> history_;
+  std::unique_ptr<LfsLocks> lfs_locks_;
+  std::unique_ptr<Quotas> quotas_;
+  std::unique_ptr<Webhooks> webhooks_;
 
+  std::mutex garbage_mutex_;         // one collection at a time
   std::mutex refs_mutex_;
   std::set<int64_t> refs_done_;      // ref files written; refs_pending may be cleared
   std::set<int64_t> refs_unsynced_;  // writing the ref file failed; try again before git reads
   std::set<int64_t> cleaned_;        // leftovers of earlier processes removed
 
-  std::mutex counters_mutex_;
-  std::map<int64_t, int64_t> downloads_, token_uses_;
-  int64_t counters_flushed_ms_ = 0;
+
+  LastCommitCache last_commits_;
+  FileCache files_{64u << 20};
 
   std::mutex pointers_mutex_;
   std::unordered_map<std::string, PointerSeen> pointers_;  // (repository, git object) -> large file; only those it may use
+
+  // Last, so that their threads end before anything they use.
+  std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<Downloads> downloads_;
 };
 
 // repos.cpp and others: the columns that read_repo() expects, in order.
 inline constexpr std::string_view kRepoColumns =
     "r.id, r.public_id, r.type, r.owner, r.name, r.is_private, r.disabled, r.gated, r.sdk, r.head, r.created_ms, r.modified_ms, "
-    "r.downloads, r.likes, r.card, r.tags, r.pipeline_tag, r.library_name";
+    "r.downloads, r.likes, r.card, r.tags, r.pipeline_tag, r.library_name, r.owner_id";
+inline constexpr int kRepoColumnCount = 19;  // where further columns of a query begin
 Repo read_repo(const Rows& rows);
 Error repo_not_found();
 std::string digest_bytes(std::string_view hex);  // 32 raw bytes; Error(invalid_argument) unless 64 hex digits

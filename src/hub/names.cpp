@@ -10,8 +10,8 @@
 namespace lyceum::hub {
 namespace {
 
-constexpr std::array<std::string_view, 32> kReservedNames = {
-    "about",  "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "docs",    "engine",
+constexpr std::array<std::string_view, 33> kReservedNames = {
+    "about",  "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "device", "docs",    "engine",
     "health", "join",     "login", "logout", "metrics", "models", "new",      "oauth",       "organizations", "pricing", "report",
     "search", "settings", "spaces", "static", "tasks",  "tokens", "users",    "v1",          "web",      "well-known", "xet"};
 

@@ -80,6 +80,7 @@ void HubImpl::check_pushed(Database& database, const Repo& repo, const git::Repo
     if (change.name == "refs/heads/main" && !change.target) throw Error(Code::forbidden, "the branch main cannot be deleted");
     const bool allowed = change.name.starts_with("refs/heads/") || change.name.starts_with("refs/tags/") || change.name.starts_with("refs/pr/");
     if (!allowed || !is_utf8(change.name)) throw Error(Code::unprocessable, change.name + " is not a branch or tag; push to refs/heads/ or refs/tags/");
+    if (change.name.starts_with("refs/pr/")) discussions_->check_push(database, repo, change.name, !change.target);
     if (!change.target) continue;
     const auto commit = git.find_commit(*change.target);
     if (!commit) throw Error(Code::unprocessable, change.name + " does not point at a commit");
@@ -95,7 +96,7 @@ void HubImpl::check_pushed(Database& database, const Repo& repo, const git::Repo
     if (!info || info->size > git::kLfsPointerBytesMax) return;
     const auto pointer = git::find_lfs_pointer(git.read_object(after->oid, git::Kind::blob));
     if (!pointer) return;
-    const bool usable = blobs_->has(pointer->sha256) && blobs_->get_size(pointer->sha256) == pointer->size &&
+    const bool usable = blobs_->keep(pointer->sha256) && blobs_->get_size(pointer->sha256) == pointer->size &&
                         may_use_blob(database, caller, repo, pointer->sha256);
     if (!usable) throw Error(Code::unprocessable, "the large file " + path + " (SHA-256 " + pointer->sha256 + ") was not uploaded; run `git lfs push --all origin` and push again");
     to_link.push_back(pointer->sha256);
@@ -128,16 +129,16 @@ void HubImpl::adopt_refs(const Repo& repo, git::Repository& git, const Caller* c
   move_refs(repo, git, changes, [&](Database& database) {
     for (const std::string& sha256 : to_link) link_in(database, repo, sha256);
     database.run("UPDATE repos SET push_pending = 0 WHERE id = ?1", repo.id);
-  });
+  }, caller);
 }
 
 void HubImpl::recover() {
   std::vector<std::pair<Repo, bool>> pending;
   {
-    static const std::string sql = "SELECT " + std::string(kRepoColumns) + ", r.push_pending FROM repos r WHERE r.refs_pending <> 0 OR r.push_pending <> 0";
+    static const std::string sql = "SELECT " + std::string(kRepoColumns) + ", r.push_pending FROM repos r WHERE (r.refs_pending <> 0 OR r.push_pending <> 0) AND r.head <> ''";
     const auto reader = store_->read();
     Rows rows = reader->query(sql);
-    while (rows.step()) pending.emplace_back(read_repo(rows), rows.boolean(18));
+    while (rows.step()) pending.emplace_back(read_repo(rows), rows.boolean(kRepoColumnCount));
   }
   for (const auto& [repo, pushed] : pending) {
     git::Repository::remove_leftovers(folder_of(repo.public_id));

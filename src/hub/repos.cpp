@@ -10,18 +10,7 @@
 namespace lyceum::hub {
 namespace {
 
-constexpr int64_t kFlushEveryMs = 60'000;
-
-struct Owner {
-  int64_t id = 0;
-  std::string name;  // as registered, whatever case the request used
-};
-
-Owner get_owner(Database& database, const std::string& name) {
-  Rows rows = database.query("SELECT id, name FROM accounts WHERE name = ?1", name);
-  if (!rows.step()) throw Error(Code::not_found, "no user or organisation \"" + name.substr(0, 96) + "\"");
-  return {rows.integer(0), rows.text(1)};
-}
+std::string target_of(const RepoId& id) { return std::string(plural(id.type)) + "/" + id.full_name(); }
 
 void refuse_taken(Database& database, const RepoId& id) {
   Rows rows = database.query("SELECT 1 FROM repos WHERE type = ?1 AND owner = ?2 AND name = ?3", static_cast<int>(id.type), id.owner, id.name);
@@ -38,13 +27,13 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
   check_repo_name(wanted.name);
   if (sdk.size() > 40) throw Error(Code::invalid_argument, "a Space's sdk may have 40 characters");
   RepoId id = wanted;
-  Owner owner;
+  Account owner;
   {
     const auto reader = store_->read();
     if (!caller.user) throw Error(Code::unauthorized, "sign in to create a repository");
-    owner = get_owner(*reader, wanted.owner);
+    owner = get_account(*reader, wanted.owner);
     id.owner = owner.name;
-    require_owner_write(*reader, caller, id.owner, "create a repository");
+    require_namespace(*reader, caller, owner, kWriteRepo, "create a repository");
     refuse_taken(*reader, id);
   }
   const std::string public_id = to_hex(as_bytes(secure_bytes(12)));
@@ -83,13 +72,17 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) RETURNING id",
                    public_id, static_cast<int>(id.type), owner.id, id.owner, id.name, is_private, sdk, head.hex(), now);
       database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, 'refs/heads/main', ?2, ?2)", repo_id, head.hex());
+      audit_->record(database, caller, "repo.create", target_of(id), {{"private", is_private}});
+      if (const auto made = find_repo(database, id)) webhooks_->note(database, *made, {"create", "repo"});
     });
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(folder, ignored);
     throw;
   }
-  return get_repo(caller, id);
+  const Repo repo = get_repo(caller, id);
+  catalogue_->refresh(repo.id);
+  return repo;
 }
 
 void HubImpl::delete_repo(const Caller& caller, const RepoId& id) {
@@ -97,8 +90,14 @@ void HubImpl::delete_repo(const Caller& caller, const RepoId& id) {
   const auto held = locks_.lock(repo.id);
   const fs::path folder = folder_of(repo.public_id);
   int64_t removed = 0;
-  transact([&](Database& database) { removed = database.run("DELETE FROM repos WHERE id = ?1", repo.id); });
+  transact([&](Database& database) {
+    removed = database.run("DELETE FROM repos WHERE id = ?1", repo.id);
+    if (removed != 0) audit_->record(database, caller, "repo.delete", target_of(repo.repo_id));
+    if (removed > 0) webhooks_->note(database, repo, {"delete", "repo"});
+  });
   if (removed == 0) throw repo_not_found();
+  catalogue_->refresh(repo.id);
+  if (repo.head.empty()) return;
   pool_.forget(folder);
   // Out of sight in one step; what a crash leaves in staging/ goes at the next start.
   const fs::path trash = options_.data_folder / "staging" / (repo.public_id + ".deleted");
@@ -114,16 +113,19 @@ void HubImpl::move_repo(const Caller& caller, const RepoId& from, const RepoId& 
   if (from.type != to.type) throw Error(Code::invalid_argument, "a repository cannot change its type");
   const auto held = locks_.lock(repo.id);
   transact([&](Database& database) {
-    const Owner owner = get_owner(database, to.owner);
+    const Account owner = get_account(database, to.owner);
     const RepoId target{to.type, owner.name, to.name};
-    require_owner_write(database, caller, owner.name, "move a repository");
+    require_namespace(database, caller, owner, kWriteRepo, "move a repository");
     refuse_taken(database, target);
     const int type = static_cast<int>(to.type);
     database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", type, target.owner, target.name);
     database.run("UPDATE repos SET owner_id = ?2, owner = ?3, name = ?4, modified_ms = ?5 WHERE id = ?1", repo.id, owner.id, target.owner, target.name, clock_.now_ms());
     database.run("INSERT INTO repo_aliases (type, owner, name, repo_id) VALUES (?1, ?2, ?3, ?4) "
                  "ON CONFLICT (type, owner, name) DO UPDATE SET repo_id = excluded.repo_id", type, repo.repo_id.owner, repo.repo_id.name, repo.id);
+    audit_->record(database, caller, "repo.move", target_of(repo.repo_id), {{"to", target.full_name()}});
+    webhooks_->note(database, repo, {"move", "repo", {{"movedTo", json::object{{"name", target.full_name()}, {"owner", json::object{{"id", target.owner}}}}}}});
   });
+  catalogue_->refresh(repo.id);
 }
 
 void HubImpl::update_repo(const Caller& caller, const RepoId& id, std::optional<bool> is_private, std::optional<std::string> gated) {
@@ -134,35 +136,22 @@ void HubImpl::update_repo(const Caller& caller, const RepoId& id, std::optional<
   transact([&](Database& database) {
     if (is_private) database.run("UPDATE repos SET is_private = ?2 WHERE id = ?1", repo.id, *is_private);
     if (gated) database.run("UPDATE repos SET gated = ?2 WHERE id = ?1", repo.id, *gated);
+    json::object details;
+    if (is_private) details["private"] = *is_private;
+    if (gated) details["gated"] = *gated;
+    audit_->record(database, caller, "repo.settings", target_of(repo.repo_id), details);
+    if (is_private) webhooks_->note(database, repo, {"update", "repo.config", {{"updatedConfig", json::object{{"private", *is_private}}}}});
   });
+  catalogue_->refresh(repo.id);
 }
 
-// Counted in memory and written together: a download must not cost an fsync.
-void HubImpl::count_download(const Repo& repo) {
-  {
-    const std::lock_guard lock(counters_mutex_);
-    ++downloads_[repo.id];
-    const int64_t now = clock_.now_ms();
-    if (now - counters_flushed_ms_ < kFlushEveryMs) return;
-    counters_flushed_ms_ = now;
-  }
-  flush_counters();
-}
-
-void HubImpl::flush_counters() {
-  std::map<int64_t, int64_t> downloads, token_uses;
-  {
-    const std::lock_guard lock(counters_mutex_);
-    downloads.swap(downloads_);
-    token_uses.swap(token_uses_);
-  }
-  transact([&](Database& database) {
-    for (const auto& [id, count] : downloads) database.run("UPDATE repos SET downloads = downloads + ?2 WHERE id = ?1", id, count);
-    for (const auto& [id, when] : token_uses) database.run("UPDATE tokens SET last_used_ms = ?2 WHERE id = ?1 AND last_used_ms < ?2", id, when);
-  });
+RepoPool::Lease HubImpl::open_git(const Repo& repo) {
+  if (repo.head.empty()) throw Error(Code::conflict, repo.repo_id.full_name() + " is a catalogue entry: this hub knows its description, not its files; delete it to use its name");
+  return pool_.open(folder_of(repo.public_id));
 }
 
 std::filesystem::path HubImpl::git_folder(const Repo& repo) {
+  if (repo.head.empty()) throw repo_not_found();
   bool unsynced = false;
   {
     const std::lock_guard lock(refs_mutex_);

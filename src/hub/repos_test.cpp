@@ -1,3 +1,4 @@
+#include "hub/downloads.h"
 #include "hub/hub_fixture.h"
 
 namespace lyceum::hub {
@@ -85,8 +86,8 @@ TEST_F(Repos, SearchFiltersAndSorts) {
   const Repo b = make_repo("qwen_small");
   const Repo c = hub->create_repo(bob, {RepoType::model, "bob", "other"}, false, "");
   commit(a, {AddFile{"README.md", "---\nlicense: mit\nlanguage: en\npipeline_tag: text-generation\n---\nhello"}});
-  hub->count_download(b);
-  hub->count_download(b);
+  hub->downloads().record(b, {"config.json", "10.0.0.1", "test", 10});
+  hub->downloads().record(b, {"config.json", "10.0.0.1", "test", 10});
   const auto names = [&](RepoQuery query) {
     std::string out;
     for (const Repo& repo : hub->list_repos(nobody, query)) out += repo.repo_id.name + " ";

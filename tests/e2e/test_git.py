@@ -183,3 +183,29 @@ def test_stored_repositories_pass_strict_fsck(hub):
     for folder in (hub.data / "repos").glob("*/*/*.git"):
         result = subprocess.run(["git", "-C", str(folder), "fsck", "--strict"], capture_output=True, text=True)
         assert result.returncode == 0, f"{folder}: {result.stdout}{result.stderr}"
+
+
+def test_a_malformed_object_is_refused_with_its_reason(git, address, repo, tmp_path):
+    git("clone", "-q", address(repo), "w")
+    work = tmp_path / "w"
+    blob = git("hash-object", "-w", ".gitattributes", cwd=work).stdout.strip()
+    (tmp_path / "tree").write_bytes(b"100644 .git\0" + bytes.fromhex(blob))
+    tree = git("hash-object", "-t", "tree", "-w", "--literally", str(tmp_path / "tree"), cwd=work).stdout.strip()
+    commit = git("commit-tree", "-m", "bad", tree, cwd=work).stdout.strip()
+    refused = git("push", "origin", f"{commit}:refs/heads/bad", cwd=work, check=False)
+    assert refused.returncode != 0 and "hasDotgit" in refused.stderr
+    assert "refs/heads/bad" not in git("ls-remote", "origin", cwd=work).stdout
+
+
+def test_shallow_and_partial_clones(git, address, api, repo, tmp_path):
+    for i in range(3):
+        api.upload_file(path_or_fileobj=f"{i}".encode() * 100, path_in_repo="a.txt", repo_id=repo)
+    git("clone", "-q", "--depth", "1", address(repo), "shallow")
+    assert git("rev-list", "--count", "HEAD", cwd=tmp_path / "shallow").stdout.strip() == "1"
+    git("fetch", "-q", "--unshallow", cwd=tmp_path / "shallow")
+    assert git("rev-list", "--count", "HEAD", cwd=tmp_path / "shallow").stdout.strip() == "4"
+    git("clone", "-q", "--filter=blob:none", "--no-checkout", address(repo), "partial")
+    missing = git("rev-list", "--objects", "--all", "--missing=print", cwd=tmp_path / "partial").stdout
+    assert missing.count("?") == 4  # .gitattributes and three versions of a.txt
+    git("checkout", "-q", "main", cwd=tmp_path / "partial")
+    assert (tmp_path / "partial/a.txt").read_text() == "2" * 100

@@ -1,29 +1,32 @@
-// Accounts for the pages: sessions, tokens, users, organisations.
-#include <charconv>
-
+// Accounts for the pages: sessions, users, organisations.
 #include "api/admin/handlers.h"
 #include "api/answer.h"
 #include "api/services.h"
+#include "hub/organisations.h"
+#include "hub/sessions.h"
 
 namespace lyceum::api {
 namespace {
 
 std::string cookie(const http::Request& request, const std::string& value, int64_t seconds) {
   const bool secure = request.base_url.starts_with("https://");
-  return std::string(kSessionCookie) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(seconds) + (secure ? "; Secure" : "");
+  return session_cookie_name(request) + "=" + value + "; Path=/; HttpOnly; SameSite=Strict; Max-Age=" + std::to_string(seconds) + (secure ? "; Secure" : "");
 }
 
-// A read token must not grow into a session, which may write.
-hub::User user_of(hub::Hub& hub, const json::object& body) {
+// A read or fine-grained token must not grow into a session, which may do everything its user may.
+hub::Caller caller_of(Context& context, const json::object& body) {
+  hub::Caller out;
   if (const auto token = find_string(body, "token")) {
-    const auto caller = hub.authenticate(*token);
+    const auto caller = context.services.hub.authenticate(*token);
     if (!caller || !caller->user) throw Error(Code::unauthorized, "This token is not valid here.");
     if (!caller->may_write()) throw Error(Code::forbidden, "Sign in with a token of the role \"write\", or with your password.");
-    return *caller->user;
+    out = *caller;
+  } else {
+    out.user = try_sign_in(context.request, context.services, get_string(body, "name"), get_string(body, "password"));
+    if (!out.user) throw Error(Code::unauthorized, "The name or the password is wrong.");
   }
-  const auto user = hub.try_password(get_string(body, "name"), get_string(body, "password"));
-  if (!user) throw Error(Code::unauthorized, "The name or the password is wrong.");
-  return *user;
+  out.address = context.request.remote;
+  return out;
 }
 
 json::object me_json(const hub::User& user) {
@@ -50,53 +53,24 @@ http::Response describe_me(Context& context) {
 
 http::Response sign_in(Context& context) {
   require_same_origin(context.request, false);
-  const hub::User user = user_of(context.services.hub, read_json_body(context));
-  http::Response response = json_answer(me_json(user));
-  response.headers.add("Set-Cookie", cookie(context.request, context.services.hub.create_session(user), 30 * 24 * 3600));
+  const hub::Caller caller = caller_of(context, read_json_body(context));
+  http::Response response = json_answer(me_json(*caller.user));
+  response.headers.add("Set-Cookie", cookie(context.request, context.services.hub.sessions().create(caller), hub::kSessionMs / 1000));
   return response;
 }
 
 http::Response sign_out(Context& context) {
   require_same_origin(context.request, false);
-  if (const auto value = find_cookie(context.request, kSessionCookie)) context.services.hub.end_session(*value);
+  if (const auto value = find_cookie(context.request, session_cookie_name(context.request))) context.services.hub.sessions().end(context.caller, *value);
   http::Response response = json_answer(json::object{});
   response.headers.add("Set-Cookie", cookie(context.request, "", 0));
   return response;
 }
 
-http::Response list_tokens(Context& context) {
-  json::array out;
-  for (const hub::TokenInfo& one : context.services.hub.tokens(*context.caller.user)) {
-    json::value last_used = nullptr;
-    if (one.last_used_ms != 0) last_used = iso8601(one.last_used_ms);
-    out.push_back(json::object{{"id", one.id}, {"name", one.name}, {"role", one.scope == hub::Scope::write ? "write" : "read"},
-                               {"createdAt", iso8601(one.created_ms)}, {"lastUsedAt", std::move(last_used)}});
-  }
-  return json_answer(out);
-}
-
-http::Response create_token(Context& context) {
-  const json::object body = read_json_body(context);
-  const std::string role = find_string(body, "role").value_or("read");
-  if (role != "read" && role != "write") throw Error(Code::invalid_argument, "role is read or write.");
-  const std::string text = context.services.hub.create_token(*context.caller.user, get_string(body, "name"), role == "write" ? hub::Scope::write : hub::Scope::read);
-  http::Response response = json_answer(json::object{{"token", text}});
-  response.headers.set("Cache-Control", "no-store");
-  return response;
-}
-
-http::Response revoke_token(Context& context) {
-  const std::string& text = context.request.param("id");
-  int64_t id = 0;
-  std::from_chars(text.data(), text.data() + text.size(), id);
-  context.services.hub.revoke_token(*context.caller.user, id);
-  return json_answer(json::object{});
-}
-
 http::Response create_user(Context& context) {
   const json::object body = read_json_body(context);
   const hub::User user = context.services.hub.create_user(get_string(body, "name"), find_string(body, "fullname").value_or(""), find_string(body, "email").value_or(""),
-                                                          get_string(body, "password"), find_bool(body, "administrator").value_or(false));
+                                                          get_string(body, "password"), find_bool(body, "administrator").value_or(false), context.caller);
   return json_answer(me_json(user));
 }
 
@@ -106,9 +80,9 @@ http::Response change_password(Context& context) {
   const std::string& name = context.request.param("user");
   const bool own = name == context.caller.user->name;
   if (!own && !context.caller.administrator()) throw Error(Code::forbidden, "Only an administrator may change someone else's password.");
-  if (own && !context.caller.administrator() && !hub.try_password(name, get_string(body, "current_password")))
+  if (own && !context.caller.administrator() && !try_sign_in(context.request, context.services, name, get_string(body, "current_password")))
     throw Error(Code::forbidden, "The current password is wrong.");
-  hub.set_password(existing_user(hub, name), get_string(body, "password"));
+  hub.set_password(existing_user(hub, name), get_string(body, "password"), context.caller);
   return json_answer(json::object{});
 }
 
@@ -119,9 +93,14 @@ http::Response create_organisation(Context& context) {
   return json_answer(json::object{{"name", name}});
 }
 
+http::Response delete_organisation(Context& context) {
+  context.services.hub.organisations().remove(context.caller, context.request.param("organisation"));
+  return json_answer(json::object{});
+}
+
 http::Response set_member(Context& context) {
   const std::string role = get_string(read_json_body(context), "role");
-  if (role != "admin" && role != "write" && role != "read") throw Error(Code::invalid_argument, "role is admin, write or read.");
+  if (role.empty()) throw Error(Code::invalid_argument, "role is owner, admin, write or read.");
   context.services.hub.set_member(context.caller, context.request.param("organisation"), context.request.param("user"), role);
   return json_answer(json::object{});
 }

@@ -56,15 +56,19 @@ Process::Process(const ProcessOptions& options) {
   }
   posix_spawn_file_actions_addclosefrom_np(&actions, options.hook_channel ? 5 : 3);
 
-  // The server may ignore SIGPIPE; git must not inherit that. Its own group lets kill() reach the helpers it starts.
+  // The server may ignore SIGPIPE, and it blocks its stop signals in every thread: git must not inherit either, or it could not be
+  // stopped and would not notice a reader that has gone. Its own group lets kill() reach the helpers it starts.
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t defaults;
   sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
+  for (const int stop : {SIGPIPE, SIGTERM, SIGINT, SIGHUP}) sigaddset(&defaults, stop);
   posix_spawnattr_setsigdefault(&attributes, &defaults);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETPGROUP);
 
   std::vector<std::string> arguments = options.arguments, environment = options.environment;
   environment.push_back(from_environment("PATH", "/usr/local/bin:/usr/bin:/bin"));

@@ -1,6 +1,7 @@
 #include "api/git/push_check.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "api/git/process.h"
@@ -21,6 +22,17 @@ TEST(HookMessage, HoldsVariablesAndUpdates) {
 TEST(HookMessage, CutShortIsRefused) { EXPECT_THROW(parse_hook_message("refs\n" + kOld + " " + kNew + " refs/heads/main\n"), Error); }
 TEST(HookMessage, ForeignVariablesAreRefused) { EXPECT_THROW(parse_hook_message("LD_PRELOAD=/x\nrefs\nend\n"), Error); }
 TEST(HookMessage, MalformedIdsAreRefused) { EXPECT_THROW(parse_hook_message("refs\n--all " + kNew + " refs/heads/x\nend\n"), Error); }
+
+TEST(Process, DoesNotInheritBlockedSignals) {
+  sigset_t stop, before;
+  sigemptyset(&stop);
+  sigaddset(&stop, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &stop, &before);
+  Process process({.arguments = {"grep", "^SigBlk", "/proc/self/status"}, .environment = {}});
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  process.close_input();
+  EXPECT_EQ(process.read_all(100), "SigBlk:\t0000000000000000\n");
+}
 
 TEST(Process, CarriesBytesThroughPipes) {
   Process process({.arguments = {"cat"}, .environment = {}});

@@ -232,7 +232,6 @@ http::Response advertise_refs(Context& context) {
 }
 
 http::Response upload_pack(Context& context) {
-  context.services.hub.require_content(context.caller, *context.repo);
   const fs::path folder = context.services.hub.git_folder(*context.repo);
   const ProcessOptions options =
       git_program(folder, {"upload-pack", "--stateless-rpc", folder.string()}, protocol_of(context.request), upload_settings(context.request));

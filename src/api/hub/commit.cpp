@@ -4,14 +4,14 @@
 #include "api/answer.h"
 #include "api/hub/commit_lines.h"
 #include "api/hub/handlers.h"
-#include "api/hub/pull_requests.h"
 #include "api/services.h"
+#include "hub/discussions.h"
 
 namespace lyceum::api {
 namespace {
 
 hub::CommitRequest read_commit(const Context& context) {
-  CommitLines lines;
+  CommitLines lines({}, context.services.hub.data_folder() / "staging");
   std::array<std::byte, 1 << 16> buffer;
   while (context.request.body) {
     const size_t got = context.request.body->read(buffer);
@@ -36,27 +36,65 @@ void check_large_files(Context& context, hub::CommitRequest& commit) {
   }
 }
 
+std::string title_of(const hub::CommitRequest& commit) { return commit.summary.substr(0, std::min<size_t>(commit.summary.find('\n'), 500)); }
+
 std::string branch_of(const std::string& revision) {
   if (revision == "HEAD") return "main";
   return revision.starts_with("refs/heads/") ? revision.substr(11) : revision;
 }
 
+// A client that got no answer sends its commit again; the pull request that it opened then is the one it means. Nullopt: there is none.
+std::optional<std::pair<int64_t, hub::CommitInfo>> find_repeated(Context& context, hub::CommitRequest commit) {
+  constexpr int64_t kRetriedWithin_ms = 10 * 60 * 1000;
+  const hub::Repo repo = context.services.hub.get_repo(context.caller, context.repo->repo_id);
+  commit.parent = repo.head;
+  const hub::DiscussionQuery recent{.type = "pull_request", .status = "open", .author = context.caller.user->name, .limit = 10};
+  for (const hub::Discussion& one : context.services.hub.discussions().list(repo, recent, nullptr)) {
+    if (one.title != title_of(commit) || context.services.clock.now_ms() - one.created_ms > kRetriedWithin_ms) continue;
+    commit.branch = one.ref();
+    try {
+      return std::pair(one.num, context.services.hub.commit(context.caller, repo.repo_id, commit));
+    } catch (const Error& error) {
+      if (error.code() != Code::precondition_failed) throw;  // another change of the same title
+    }
+  }
+  return std::nullopt;
+}
+
+std::pair<int64_t, hub::CommitInfo> open_with_commit(Context& context, hub::CommitRequest& commit) {
+  if (const auto repeated = find_repeated(context, commit)) return *repeated;
+  hub::Hub& hub = context.services.hub;
+  const std::string head = hub.get_repo(context.caller, context.repo->repo_id).head;
+  if (!head.starts_with(commit.parent)) throw Error(Code::precondition_failed, "A commit has happened since. Please refresh and try again. (head is " + head + ")");
+  const hub::Discussion one = hub.discussions().open(context.caller, context.repo->repo_id, {title_of(commit), commit.description, true, "open"});
+  commit.branch = one.ref();
+  return {one.num, hub.commit(context.caller, context.repo->repo_id, commit)};
+}
+
 }  // namespace
 
 http::Response commit_files(Context& context) {
+  hub::Hub& hub = context.services.hub;
+  const hub::RepoId& id = context.repo->repo_id;
+  const std::string branch = branch_of(split_revision_path(context.request, 5).revision);
+  const bool create_pr = is_true(context.request.find_query("create_pr"));
+  if (!create_pr) hub.require_commit(context.caller, id, branch);  // before the body is read
   hub::CommitRequest commit = read_commit(context);
-  commit.branch = branch_of(split_revision_path(context.request, 5).revision);
+  commit.branch = branch;
   if (commit.summary.empty()) commit.summary = "Update files";
   check_large_files(context, commit);
   json::object out{{"success", true}, {"hookOutput", ""}};
-  if (is_true(context.request.find_query("create_pr"))) {
-    const PullRequest pull_request = open_pull_request(context, commit.summary, commit.description, "open");
-    commit.branch = pull_request.ref();
-    out["pullRequestUrl"] = pull_request_url(context, pull_request.num);
+  hub::CommitInfo made;
+  if (create_pr) {
+    if (branch != "main") throw Error(Code::invalid_argument, "A pull request is opened against main, not " + branch + ".");
+    const auto [num, info] = open_with_commit(context, commit);
+    made = info;
+    out["pullRequestUrl"] = repo_url(context.request, id) + "/discussions/" + std::to_string(num);
+  } else {
+    made = hub.commit(context.caller, id, commit);
   }
-  const hub::CommitInfo made = context.services.hub.commit(context.caller, context.repo->repo_id, commit);
   out["commitOid"] = made.id;
-  out["commitUrl"] = repo_url(context.request, context.repo->repo_id) + "/commit/" + made.id;
+  out["commitUrl"] = repo_url(context.request, id) + "/commit/" + made.id;
   return json_answer(out);
 }
 

@@ -18,6 +18,7 @@ void CommitLines::feed(std::string_view bytes) {
     if (end == std::string_view::npos) return;
     take_line(pending_);
     pending_.clear();
+    if (pending_.capacity() > (1u << 20)) pending_ = {};  // one large file must not cost its size until the end
     bytes.remove_prefix(end + 1);
   }
 }
@@ -71,7 +72,7 @@ void CommitLines::take_file(const json::object& value) {
   }
   total_bytes_ += content.size();
   if (total_bytes_ > limits_.total_bytes) throw Error(Code::too_large, "The files of this commit are over " + std::to_string(limits_.total_bytes) + " bytes; split it.");
-  add(hub::AddFile{path, std::move(content)});
+  add(spool_.keep(path, std::move(content)));
 }
 
 void CommitLines::take_large_file(const json::object& value) {

@@ -1,11 +1,12 @@
 // commit_lines.h: the body of a commit, newline-delimited JSON, read as a stream: one line in memory at a time, files decoded as
-// they come. The last line may lack its newline (JavaScript); unknown keys are ignored (old and new clients).
+// they come and kept on disk unless small (commit_spool.h). The last line may lack its newline (JavaScript); unknown keys are ignored (old and new clients).
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
+#include "api/hub/commit_spool.h"
 #include "hub/hub.h"
 
 namespace lyceum::api {
@@ -19,7 +20,8 @@ struct CommitLimits {
 // Feed it the body in any pieces, then finish(). Throws Error(invalid_argument) or Error(too_large) naming the line.
 class CommitLines {
  public:
-  explicit CommitLines(CommitLimits limits = {}) : limits_(limits) {}
+  // staging: where files over 64 KiB wait; empty: they stay in memory.
+  explicit CommitLines(CommitLimits limits = {}, fs::path staging = {}) : limits_(limits), spool_(std::move(staging)) {}
   void feed(std::string_view bytes);
   hub::CommitRequest finish();   // throws if no header line came
 
@@ -31,6 +33,7 @@ class CommitLines {
   void add(hub::CommitAction action);
 
   CommitLimits limits_;
+  CommitSpool spool_;
   hub::CommitRequest request_;
   std::string pending_;
   size_t line_ = 0, total_bytes_ = 0;

@@ -1,10 +1,10 @@
 // A repository's metadata, and the headers of its weights.
 #include "api/answer.h"
-#include "api/hub/file_facts.h"
 #include "api/hub/handlers.h"
 #include "api/hub/repo_json.h"
 #include "api/services.h"
 #include "base/files.h"
+#include "hub/model_facts.h"
 
 namespace lyceum::api {
 
@@ -24,8 +24,8 @@ http::Response describe_repo(Context& context) {
   return json_answer(out);
 }
 
-http::Response refuse_one_segment(Context&) {
-  throw Error(Code::unauthorized, "Repository not found: on this hub every repository is named owner/name.", "RepoNotFound");
+http::Response refuse_one_segment(Context& context) {
+  throw Error(context.caller.user ? Code::not_found : Code::unauthorized, "Repository not found: on this hub every repository is named owner/name.", "RepoNotFound");
 }
 
 http::Response describe_safetensors(Context& context) {
@@ -45,7 +45,7 @@ http::Response describe_safetensors(Context& context) {
   json::object headers;
   for (const std::string& shard : shards) {
     const auto entry = hub.find_entry(repo, repo.head, shard);
-    auto header = entry ? find_safetensors_header(hub, repo, *entry) : std::nullopt;
+    auto header = entry ? hub::find_safetensors_header(hub, repo, *entry) : std::nullopt;
     if (!header) throw Error(Code::unprocessable, shard + " is missing or is not a safetensors file.");
     headers[shard] = std::move(*header);
   }

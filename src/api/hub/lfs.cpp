@@ -5,42 +5,39 @@
 
 #include "api/answer.h"
 #include "api/hub/handlers.h"
+#include "api/hub/lfs_links.h"
 #include "api/services.h"
 #include "api/signing.h"
 #include "api/xet/xet.h"
+#include "hub/quotas.h"
 
 namespace lyceum::api {
 namespace {
 
 constexpr std::string_view kMediaType = "application/vnd.git-lfs+json";
-constexpr int64_t kLinkLife_ms = 24 * 3600 * 1000;  // a large file on a slow line
 constexpr size_t kObjectsLimit = 10000;
-
-http::Response lfs_answer(const json::value& value) {
-  http::Response response = json_answer(value);
-  response.headers.set("Content-Type", kMediaType);
-  return response;
-}
-
-std::string objects_path(const Context& context) { return repo_path(context.repo->repo_id) + ".git/info/lfs/objects/"; }
 
 json::object link(const Context& context, std::string_view method, const std::string& oid, uint64_t size) {
   const std::string extra = method == "PUT" ? "size=" + std::to_string(size) : "";
-  const int64_t expires = context.services.clock.now_ms() + kLinkLife_ms;
-  return {{"href", sign_url(context.services.hub, context.request.base_url, method, objects_path(context) + oid, expires, extra)},
-          {"header", json::object{}}, {"expires_in", kLinkLife_ms / 1000}};
+  const int64_t expires = context.services.clock.now_ms() + kLfsLinkLife_ms;
+  return {{"href", sign_url(context.services.hub, context.request.base_url, method, lfs_objects_path(context) + oid, expires, extra)},
+          {"header", json::object{}}, {"expires_in", kLfsLinkLife_ms / 1000}};
 }
 
 json::object verify_link(const Context& context, const std::string& oid) {
-  const int64_t expires = context.services.clock.now_ms() + kLinkLife_ms;
-  return {{"href", sign_url(context.services.hub, context.request.base_url, "POST", objects_path(context) + "verify", expires, "oid=" + oid)},
-          {"header", json::object{}}, {"expires_in", kLinkLife_ms / 1000}};
+  const int64_t expires = context.services.clock.now_ms() + kLfsLinkLife_ms;
+  return {{"href", sign_url(context.services.hub, context.request.base_url, "POST", lfs_objects_path(context) + "verify", expires, "oid=" + oid)},
+          {"header", json::object{}}, {"expires_in", kLfsLinkLife_ms / 1000}};
+}
+
+bool names(const json::object& body, std::string_view transfer) {
+  const json::array* transfers = find_array(body, "transfers");
+  return transfers && std::find(transfers->begin(), transfers->end(), json::value(transfer)) != transfers->end();
 }
 
 // A client that can cut files into chunks gets the address of a Xet write token instead of a link.
 std::optional<std::string> find_xet_refresh(const Context& context, const json::object& body) {
-  const json::array* transfers = find_array(body, "transfers");
-  if (!transfers || std::find(transfers->begin(), transfers->end(), json::value("xet")) == transfers->end()) return std::nullopt;
+  if (!names(body, "xet")) return std::nullopt;
   std::string revision = "main";
   if (const json::object* ref = find_object(body, "ref")) revision = find_string(*ref, "name").value_or("main");
   if (revision.starts_with("refs/heads/")) revision.erase(0, 11);
@@ -53,41 +50,68 @@ json::object object_error(json::object object, int code, const std::string& mess
   return object;
 }
 
-json::object plan_object(const Context& context, const json::object& asked, bool upload, const std::optional<std::string>& xet_refresh) {
+// Whoever may commit to the named ref may upload for it; the opener of a pull request, too.
+void require_upload(const Context& context, const json::object& body) {
+  const json::object* ref = find_object(body, "ref");
+  const std::string name = ref ? find_string(*ref, "name").value_or("main") : "main";
+  if (name.starts_with("refs/pr/")) return context.services.hub.require_commit(context.caller, context.repo->repo_id, name);
+  context.services.hub.require_write(context.caller, context.repo->repo_id);
+}
+
+// What one batch asks for: how the client can send, and how much it has been promised room for.
+struct BatchPlan {
+  bool upload = false, parts = false;
+  std::optional<std::string> xet_refresh;
+  uint64_t promised_bytes = 0;
+};
+
+// Empty, or why the object does not fit.
+std::string find_quota_problem(const Context& context, BatchPlan& plan, uint64_t size) {
+  try {
+    context.services.hub.quotas().require_room(*context.repo, plan.promised_bytes + size);
+  } catch (const Error& error) {
+    return error.what();
+  }
+  plan.promised_bytes += size;
+  return "";
+}
+
+json::object plan_object(const Context& context, const json::object& asked, BatchPlan& plan) {
   hub::Hub& hub = context.services.hub;
   const std::string oid = get_string(asked, "oid");
   const int64_t size = get_int(asked, "size");
   json::object out{{"oid", oid}, {"size", size}, {"authenticated", true}};
   if (!is_hex(oid, 64) || size < 0) return object_error(std::move(out), 422, "oid must be a SHA-256 in hexadecimal, size not negative");
   const bool stored = hub.has_blob(oid) && hub.repo_has_blob(*context.repo, oid);
-  if (!upload) {
+  if (!plan.upload) {
     if (!stored) return object_error(std::move(out), 404, "Object does not exist in this repository");
     out["actions"] = json::object{{"download", link(context, "GET", oid, 0)}};
     return out;
   }
   if (stored) {
     if (hub.blob_size(oid) != static_cast<uint64_t>(size)) return object_error(std::move(out), 422, "The stored object of this oid has another size");
-    return out;  // without "actions": the client has nothing to do
+    hub.link_blob(*context.repo, oid);  // kept from garbage collection until the client's commit comes
+    return out;                         // without "actions": the client has nothing to do
   }
-  if (xet_refresh) {
-    out["actions"] = json::object{{"upload", json::object{{"href", *xet_refresh}, {"header", json::object{}}}}};
+  if (const std::string problem = find_quota_problem(context, plan, static_cast<uint64_t>(size)); !problem.empty()) return object_error(std::move(out), 403, problem);
+  if (plan.xet_refresh) {
+    out["actions"] = json::object{{"upload", json::object{{"href", *plan.xet_refresh}, {"header", json::object{}}}}};
+    return out;
+  }
+  if (plan.parts && static_cast<uint64_t>(size) > context.services.lfs_part_bytes) {
+    out["actions"] = json::object{{"upload", lfs_parts_action(context, oid, static_cast<uint64_t>(size))}, {"verify", verify_link(context, oid)}};
     return out;
   }
   out["actions"] = json::object{{"upload", link(context, "PUT", oid, static_cast<uint64_t>(size))}, {"verify", verify_link(context, oid)}};
   return out;
 }
 
-// Signed links carry no caller, so the repository is looked up with the hub's own rights; the signature was the check.
-hub::Repo signed_repo(const Context& context) {
-  const hub::RepoType type = context.request.path.starts_with("/datasets/") ? hub::RepoType::dataset
-                             : context.request.path.starts_with("/spaces/") ? hub::RepoType::space
-                                                                            : hub::RepoType::model;
-  hub::Caller hub_itself;
-  hub_itself.user.emplace().administrator = true;
-  return context.services.hub.get_repo(hub_itself, {type, context.request.param("ns"), context.request.param("name")});
+bool in_parts(const json::object& planned) {
+  const json::object* actions = find_object(planned, "actions");
+  const json::object* action = actions ? find_object(*actions, "upload") : nullptr;
+  const json::object* header = action ? find_object(*action, "header") : nullptr;
+  return header && header->contains("chunk_size");
 }
-
-uint64_t signed_size(const http::Request& request) { return std::stoull(request.find_query("size").value_or("0")); }
 
 // True if as many bytes came as the link was made for.
 uint64_t receive(const Context& context, hub::BlobWriter& writer, uint64_t size) {
@@ -105,6 +129,25 @@ uint64_t receive(const Context& context, hub::BlobWriter& writer, uint64_t size)
 
 }  // namespace
 
+http::Response lfs_answer(const json::value& value, int status) {
+  http::Response response = json_answer(value, status);
+  response.headers.set("Content-Type", kMediaType);
+  return response;
+}
+
+std::string lfs_objects_path(const Context& context) { return repo_path(context.repo->repo_id) + ".git/info/lfs/objects/"; }
+
+hub::Repo signed_repo(const Context& context) {
+  const hub::RepoType type = context.request.path.starts_with("/datasets/") ? hub::RepoType::dataset
+                             : context.request.path.starts_with("/spaces/") ? hub::RepoType::space
+                                                                            : hub::RepoType::model;
+  hub::Caller hub_itself;
+  hub_itself.user.emplace().administrator = true;
+  return context.services.hub.get_repo(hub_itself, {type, context.request.param("ns"), context.request.param("name")});
+}
+
+uint64_t signed_number(const http::Request& request, std::string_view name) { return std::stoull(request.find_query(name).value_or("0")); }
+
 http::Response lfs_batch(Context& context) {
   const json::object body = read_json_body(context, 32u << 20);
   const std::string operation = get_string(body, "operation");
@@ -113,8 +156,7 @@ http::Response lfs_batch(Context& context) {
   if (!upload) context.services.hub.require_content(context.caller, *context.repo);
   if (upload) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to upload: use an access token as the password.");
-    if (!context.caller.may_write()) throw Error(Code::forbidden, "This token may only read.");
-    context.services.hub.require_write(context.caller, context.repo->repo_id);
+    require_upload(context, body);
   }
   // "sha256" from git-lfs, "sha_256" from JavaScript, absent from older clients.
   const std::string algorithm = find_string(body, "hash_algo").value_or("sha256");
@@ -122,10 +164,14 @@ http::Response lfs_batch(Context& context) {
   const json::array* objects = find_array(body, "objects");
   if (!objects) throw Error(Code::unprocessable, "objects is missing.");
   if (objects->size() > kObjectsLimit) throw Error(Code::too_large, "At most 10000 objects can be asked about at once.");
-  const auto xet_refresh = upload ? find_xet_refresh(context, body) : std::nullopt;
+  BatchPlan plan{.upload = upload, .parts = upload && names(body, "multipart"), .xet_refresh = upload ? find_xet_refresh(context, body) : std::nullopt};
   json::array out;
-  for (const json::value& one : *objects) out.push_back(plan_object(context, get_object(one, "objects[]"), upload, xet_refresh));
-  return lfs_answer(json::object{{"transfer", xet_refresh ? "xet" : "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
+  bool any_parts = false;
+  for (const json::value& one : *objects) {
+    out.push_back(plan_object(context, get_object(one, "objects[]"), plan));
+    any_parts = any_parts || in_parts(out.back().as_object());
+  }
+  return lfs_answer(json::object{{"transfer", plan.xet_refresh ? "xet" : any_parts ? "multipart" : "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
 }
 
 http::Response lfs_upload(Context& context) {
@@ -133,13 +179,13 @@ http::Response lfs_upload(Context& context) {
   require_signed_url(context.request, hub, context.services.clock.now_ms());
   const hub::Repo repo = signed_repo(context);
   const std::string& oid = context.request.param("oid");
-  const uint64_t size = signed_size(context.request);
+  const uint64_t size = signed_number(context.request, "size");
   const auto writer = hub.write_blob();
   if (const uint64_t received = receive(context, *writer, size); received != size)
     throw Error(Code::unprocessable, "The link is for " + std::to_string(size) + " bytes; " + (received > size ? "more" : std::to_string(received)) + " came.");
   writer->finish(oid);
   hub.link_blob(repo, oid);
-  if (context.services.xet_indexer) context.services.xet_indexer->enqueue(oid);
+  // Not indexed for Xet here: cutting and hashing it again costs more than receiving it. The first reader asks for that (resolve.cpp).
   http::Response response = http::Response::text("");
   response.headers.set("ETag", "\"" + oid + "\"");
   return response;
@@ -167,7 +213,5 @@ http::Response lfs_verify(Context& context) {
   if (size != static_cast<uint64_t>(get_int(body, "size"))) throw Error(Code::unprocessable, "The stored object has " + std::to_string(size) + " bytes.");
   return lfs_answer(json::object{});
 }
-
-http::Response lfs_no_locks(Context&) { throw Error(Code::not_found, "This hub has no file locks."); }
 
 }  // namespace lyceum::api

@@ -1,18 +1,11 @@
 // Making, changing and removing repositories, branches and tags.
 #include "api/answer.h"
 #include "api/hub/handlers.h"
+#include "api/hub/repo_requests.h"
 #include "api/services.h"
 
 namespace lyceum::api {
 namespace {
-
-hub::RepoType type_of(const json::object& body, std::string_view key = "type") {
-  const auto text = find_string(body, key);
-  if (!text) return hub::RepoType::model;
-  const auto type = hub::find_repo_type(*text);
-  if (!type) throw Error(Code::invalid_argument, "There is no repository type \"" + *text + "\"; it is model, dataset or space.");
-  return *type;
-}
 
 // "owner/name", or a bare name that belongs to the organisation or else to the caller.
 hub::RepoId id_of(const Context& context, const json::object& body) {
@@ -22,45 +15,25 @@ hub::RepoId id_of(const Context& context, const json::object& body) {
   return {type, find_string(body, "organization").value_or(context.caller.user->name), name};
 }
 
-hub::RepoId split_name(hub::RepoType type, const std::string& full_name) {
-  const size_t slash = full_name.find('/');
-  if (slash == std::string::npos) throw Error(Code::invalid_argument, "A repository is named owner/name, not \"" + full_name + "\".");
-  return {type, full_name.substr(0, slash), full_name.substr(slash + 1)};
-}
-
-// "visibility" is today's word, "private" the older clients'.
-std::optional<bool> find_private(const json::object& body) {
-  if (const auto visibility = find_string(body, "visibility")) {
-    if (*visibility == "public") return false;
-    if (*visibility == "private" || *visibility == "protected") return true;
-    throw Error(Code::invalid_argument, "visibility is public, private or protected, not \"" + *visibility + "\".");
-  }
-  return find_bool(body, "private");
-}
-
-// @huggingface/hub may send first files along with the creation.
-void commit_first_files(Context& context, const hub::RepoId& id, const json::array& files) {
+// @huggingface/hub may send first files and a licence along with the creation.
+void commit_first_files(Context& context, const hub::RepoId& id, const json::object& body) {
   hub::CommitRequest commit;
   commit.summary = "Add initial files";
-  for (const json::value& one : files) {
+  const json::array none, *given = find_array(body, "files");
+  bool has_card = false;
+  for (const json::value& one : given ? *given : none) {
     const json::object& file = get_object(one, "files[]");
     const std::string content = get_string(file, "content");
     const auto bytes = find_string(file, "encoding") == "base64" ? find_from_base64(content) : std::optional(content);
     if (!bytes) throw Error(Code::invalid_argument, "files[].content is not valid base64.");
+    has_card = has_card || get_string(file, "path") == "README.md";
     commit.actions.push_back(hub::AddFile{get_string(file, "path"), *bytes});
   }
+  const std::string license = find_string(body, "license").value_or("");
+  if (license.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-.") != std::string::npos || license.size() > 64)
+    throw Error(Code::invalid_argument, "license is an identifier such as \"mit\" or \"apache-2.0\".");
+  if (!license.empty() && !has_card) commit.actions.push_back(hub::AddFile{"README.md", "---\nlicense: " + license + "\n---\n"});
   if (!commit.actions.empty()) context.services.hub.commit(context.caller, id, commit);
-}
-
-std::string ignored_settings(const json::object& body) {
-  std::string names;
-  for (const char* key : {"hardware", "storageTier", "sleepTimeSeconds", "secrets", "variables", "volumes", "template", "resourceGroupId", "region"})
-    if (const auto* value = body.if_contains(key); value && !value->is_null()) names += (names.empty() ? "" : ", ") + std::string(key);
-  return names;
-}
-
-http::Response created(const Context& context, const hub::Repo& repo) {
-  return json_answer(json::object{{"url", repo_url(context.request, repo.repo_id)}, {"id", repo.public_id}, {"name", repo.repo_id.full_name()}});
 }
 
 std::string decoded_tail(const Context& context) { return http::percent_decode(escaped_tail(context.request, 5)); }
@@ -75,16 +48,10 @@ http::Response create_repo(Context& context) {
     repo = context.services.hub.create_repo(context.caller, id, find_private(body).value_or(false), find_string(body, "sdk").value_or(""));
   } catch (const Error& error) {
     if (error.code() != Code::conflict) throw;
-    // Clients with exist_ok read the address from the refusal.
-    http::Response response = error_answer(error);
-    response.body = json::serialize(json::object{{"error", error.what()}, {"url", repo_url(context.request, id)}});
-    return response;
+    return taken_answer(context, id, error);
   }
-  if (const json::array* files = find_array(body, "files")) commit_first_files(context, id, *files);
-  http::Response response = created(context, repo);
-  if (const std::string ignored = ignored_settings(body); !ignored.empty())
-    response.headers.set("X-HF-Warning", "create; This hub does not support " + ignored + " at creation: ignored.");
-  return response;
+  commit_first_files(context, id, body);
+  return created_answer(context, repo, body);
 }
 
 http::Response delete_repo(Context& context) {
@@ -116,13 +83,9 @@ http::Response update_settings(Context& context) {
 http::Response create_branch(Context& context) {
   const json::object body = read_json_body(context);
   const std::string branch = decoded_tail(context);
-  hub::Hub& hub = context.services.hub;
-  if (find_bool(body, "emptyBranch").value_or(false))
-    throw Error(Code::unsupported, "An empty branch is not supported; start it from a revision.");
-  if (find_bool(body, "overwrite").value_or(false))
-    for (const auto& ref : hub.refs(*context.repo).branches)
-      if (ref.name == branch) hub.delete_branch(context.caller, context.repo->repo_id, branch);
-  hub.create_branch(context.caller, context.repo->repo_id, branch, find_string(body, "startingPoint").value_or("main"));
+  if (branch.starts_with("refs/")) throw Error(Code::invalid_argument, "Invalid reference for a branch: " + branch);
+  context.services.hub.create_branch(context.caller, context.repo->repo_id, branch, find_string(body, "startingPoint").value_or("main"),
+                                     {find_bool(body, "emptyBranch").value_or(false), find_bool(body, "overwrite").value_or(false)});
   return json_answer(json::object{});
 }
 

@@ -1,134 +1,148 @@
-// Listing and search of models, datasets and Spaces.
-#include <algorithm>
-#include <map>
-
+// Listing, search, facets and trending of models, datasets and Spaces.
 #include "api/answer.h"
 #include "api/hub/handlers.h"
+#include "api/hub/list_query.h"
 #include "api/hub/repo_json.h"
 #include "api/services.h"
+#include "hub/catalogue.h"
+#include "hub/downloads.h"
+#include "hub/search/tag_kinds.h"
 
 namespace lyceum::api {
 namespace {
 
-hub::RepoType type_of(const http::Request& request) {
-  const std::string_view last = std::string_view(request.path).substr(request.path.rfind('/') + 1);
-  return hub::find_repo_type(last.substr(0, last.find('-'))).value_or(hub::RepoType::model);
+using hub::search::Query;
+using hub::search::Sort;
+
+constexpr size_t kTagsPerKindMax = 5000;
+constexpr size_t kFacetValues = 20;
+constexpr size_t kImportBytesMax = 64u << 20;
+constexpr hub::RepoType kTypes[] = {hub::RepoType::model, hub::RepoType::dataset, hub::RepoType::space};
+
+json::array repos_json(Context& context, const std::vector<hub::Repo>& repos, const RepoView& view) {
+  json::array out;
+  for (const hub::Repo& repo : repos) out.push_back(repo_json(context, repo, view));
+  return out;
 }
 
-// Repeated keys are the Python client's way, commas the JavaScript client's.
-void add_tags(const http::Request& request, std::string_view key, std::string_view prefix, std::vector<std::string>& out) {
-  for (const std::string& text : request.all_query(key)) {
-    for (size_t begin = 0; begin <= text.size();) {
-      const size_t comma = std::min(text.find(',', begin), text.size());
-      if (comma > begin) out.push_back(std::string(prefix) + text.substr(begin, comma - begin));
-      begin = comma + 1;
-    }
+json::value facet_json(const std::vector<hub::search::Facet>& facets) {
+  json::array out;
+  for (const auto& facet : facets) {
+    json::array values;
+    for (const auto& value : facet.values) values.push_back(json::object{{"value", value.value}, {"count", value.count}});
+    out.push_back(json::object{{"name", facet.name}, {"values", std::move(values)}});
   }
+  return out;
 }
 
-std::string sort_column(const http::Request& request) {
-  static constexpr std::pair<std::string_view, std::string_view> names[] = {
-      {"lastModified", "modified_ms"}, {"last_modified", "modified_ms"}, {"createdAt", "created_ms"}, {"created_at", "created_ms"},
-      {"downloads", "downloads"}, {"likes", "likes"}, {"likes30d", "likes"}, {"trendingScore", "downloads"}, {"trending_score", "downloads"},
-      {"id", "id"}};
-  const std::string asked = request.find_query("sort").value_or("trendingScore");
-  for (const auto& [name, column] : names)
-    if (asked == name) return std::string(column);
-  return "modified_ms";
+// As the protocol calls the kinds of tags.
+std::string_view protocol_kind(hub::RepoType type, std::string_view kind) {
+  if (kind == "task") return type == hub::RepoType::model ? "pipeline_tag" : "task_categories";
+  if (kind == "format" || kind == "base_model") return "other";
+  return kind;
 }
 
-hub::RepoQuery query_of(const http::Request& request) {
-  hub::RepoQuery query;
-  query.type = type_of(request);
-  query.search = request.all_query("search");
-  query.author = request.find_query("author").value_or("");
-  query.pipeline_tag = request.find_query("pipeline_tag").value_or("");
-  query.sort = sort_column(request);
-  add_tags(request, "filter", "", query.filter);
-  add_tags(request, "tags", "", query.filter);
-  add_tags(request, "library", "", query.filter);
-  if (query.type == hub::RepoType::space) {
-    add_tags(request, "datasets", "dataset:", query.filter);
-    add_tags(request, "models", "model:", query.filter);
-  }
-  return query;
-}
-
-RepoView view_of(const http::Request& request) {
-  RepoView view;
-  view.fields = expand_fields(request);
-  if (!view.fields.empty()) return view;
-  view.fields = basic_fields();
-  if (is_true(request.find_query("full"))) view.fields.insert("siblings");
-  if (is_true(request.find_query("config"))) view.fields.insert("config");
-  if (is_true(request.find_query("cardData")) || is_true(request.find_query("full"))) view.fields.insert("cardData");
-  return view;
-}
-
-// "language:en" is of kind language; tags without a prefix are named by what they are.
-std::pair<std::string, std::string> kind_of(const std::string& tag, hub::RepoType type) {
-  const size_t colon = tag.find(':');
-  if (colon != std::string::npos) return {tag.substr(0, colon), tag.substr(colon + 1)};
-  return {type == hub::RepoType::model ? "other" : "tags", tag};
-}
-
-// A filter that is not kept must not be ignored: the answer would look filtered and not be.
-void refuse_unsupported(const http::Request& request) {
-  for (const char* key : {"num_parameters", "apps", "inference", "inference_provider", "benchmark"})
-    if (request.find_query(key)) throw Error(Code::invalid_argument, std::string("This hub cannot filter by ") + key + " yet; leave it out.");
-}
-
-// gated is not a column of the search, so the whole list is read once and cut here.
-std::vector<hub::Repo> list_gated(Context& context, hub::RepoQuery query, bool gated) {
-  const size_t offset = query.offset, limit = query.limit;
-  query.offset = 0;
-  query.limit = 100000;
-  std::vector<hub::Repo> all = context.services.hub.list_repos(context.caller, query);
-  std::erase_if(all, [&](const hub::Repo& repo) { return repo.gated.empty() == gated; });
-  all.erase(all.begin(), all.begin() + static_cast<ptrdiff_t>(std::min(offset, all.size())));
-  all.resize(std::min(limit, all.size()));
-  return all;
+hub::RepoType asked_type(const http::Request& request) {
+  const std::string text = request.find_query("type").value_or("models");
+  const auto type = hub::find_repo_type(text);
+  if (!type) throw Error(Code::invalid_argument, "type must be models, datasets or spaces.");
+  return *type;
 }
 
 }  // namespace
 
 http::Response list_repos(Context& context) {
-  const http::Request& request = context.request;
-  refuse_unsupported(request);
-  hub::RepoQuery query = query_of(request);
-  const Page page = find_page(request, 100, 1000);
-  query.offset = page.offset;
-  query.limit = page.limit + 1;  // one more tells whether another page follows
-  const auto gated = request.find_query("gated");
-  std::vector<hub::Repo> repos = gated ? list_gated(context, query, is_true(gated)) : context.services.hub.list_repos(context.caller, query);
-  const bool more = repos.size() > page.limit;
-  if (more) repos.pop_back();
-  const RepoView view = view_of(request);
-  json::array out;
-  for (const hub::Repo& repo : repos) out.push_back(repo_json(context, repo, view));
-  http::Response response = json_answer(out);
-  if (more) add_next_link(response, request, page.offset + page.limit);
+  const Query query = list_query(context.request, listed_type(context.request));
+  const auto found = context.services.hub.catalogue().list(context.caller, query);
+  http::Response response = json_answer(repos_json(context, found.repos, list_view(context.request)));
+  if (!found.next.empty()) add_next_link(response, context.request, found.next);
   return response;
 }
 
 http::Response list_tags_by_type(Context& context) {
-  hub::RepoQuery query;
-  query.type = type_of(context.request);
-  query.limit = 10000;
-  std::map<std::string, std::map<std::string, std::string>> kinds;
-  for (const hub::Repo& repo : context.services.hub.list_repos(context.caller, query)) {
-    for (const std::string& tag : repo.tags) {
-      const auto [kind, label] = kind_of(tag, query.type);
-      kinds[kind][tag] = label;
-    }
-    if (!repo.pipeline_tag.empty()) kinds["pipeline_tag"][repo.pipeline_tag] = repo.pipeline_tag;
-    if (!repo.library_name.empty()) kinds["library"][repo.library_name] = repo.library_name;
-  }
+  const hub::RepoType type = listed_type(context.request);
   json::object out;
-  for (const auto& [kind, tags] : kinds) {
+  for (const auto& facet : context.services.hub.catalogue().tags(context.caller, type, kTagsPerKindMax)) {
+    const std::string_view kind = protocol_kind(type, facet.name);
+    json::array& list = out[kind].is_null() ? out[kind].emplace_array() : out[kind].as_array();
+    for (const auto& value : facet.values) {
+      const std::string_view label = hub::search::meaning_of(type, value.value).label;
+      list.push_back(json::object{{"id", value.value}, {"label", label}, {"type", kind}});
+    }
+  }
+  return json_answer(out);
+}
+
+// The page's search: words with typing errors allowed, filters as in a listing, and how many hits have which property.
+http::Response search_repos(Context& context) {
+  const http::Request& request = context.request;
+  Query query = list_query(request, asked_type(request));
+  query.text = request.find_query("q").value_or("");
+  if (query.text.size() > 500) throw Error(Code::invalid_argument, "q may have 500 bytes.");
+  if (!request.find_query("sort")) query.sort = Sort::relevance;
+  hub::Catalogue& catalogue = context.services.hub.catalogue();
+  const auto found = catalogue.list(context.caller, query);
+  json::object out{{"items", repos_json(context, found.repos, list_view(request))}, {"next", found.next.empty() ? json::value(nullptr) : json::value(found.next)}};
+  if (is_true(request.find_query("facets"))) {
+    const auto summary = catalogue.summarise(context.caller, query, kFacetValues);
+    out["total"] = summary.total;
+    out["approximate"] = summary.approximate;
+    out["facets"] = facet_json(summary.facets);
+  }
+  return json_answer(out);
+}
+
+// A few of each type while somebody types.
+http::Response quick_search(Context& context) {
+  json::object out;
+  const std::string text = context.request.find_query("q").value_or("").substr(0, 200);
+  for (const hub::RepoType type : kTypes) {
+    Query query;
+    query.type = type;
+    query.text = text;
+    query.sort = Sort::relevance;
+    query.limit = find_page(context.request, 5, 20, false).limit;
     json::array list;
-    for (const auto& [id, label] : tags) list.push_back(json::object{{"id", id}, {"label", label}, {"type", kind}});
-    out[kind] = std::move(list);
+    if (!text.empty()) {
+      for (const hub::Repo& repo : context.services.hub.catalogue().list(context.caller, query).repos) list.push_back(json::object{{"_id", repo.public_id}, {"id", repo.repo_id.full_name()}});
+    }
+    out[hub::plural(type)] = std::move(list);
+  }
+  return json_answer(out);
+}
+
+http::Response list_trending(Context& context) {
+  json::array out;
+  RepoView view;
+  view.fields = basic_fields();
+  const auto wanted = context.request.find_query("type");
+  for (const hub::RepoType type : kTypes) {
+    if (wanted && *wanted != "all" && hub::find_repo_type(*wanted) != type) continue;
+    Query query;
+    query.type = type;
+    query.limit = find_page(context.request, 10, 20, false).limit;
+    for (const hub::Repo& repo : context.services.hub.catalogue().list(context.caller, query).repos) {
+      const std::string_view kind = hub::plural(type);
+      out.push_back(json::object{{"repoData", repo_json(context, repo, view)}, {"repoType", kind.substr(0, kind.size() - 1)}});
+    }
+  }
+  return json_answer(json::object{{"recentlyTrending", std::move(out)}});
+}
+
+http::Response import_catalogue(Context& context) {
+  const auto type = hub::find_repo_type(context.request.param("kind"));
+  if (!type) throw Error(Code::not_found, "Entries are models, datasets or spaces.");
+  const hub::ImportReport report = context.services.hub.catalogue().import(*type, read_body(context, kImportBytesMax));
+  json::array refused;
+  for (const auto& one : report.refused) refused.push_back(json::object{{"line", one.line}, {"reason", one.reason}});
+  return json_answer(json::object{{"added", report.added}, {"updated", report.updated}, {"refusedCount", report.refused_count}, {"refused", std::move(refused)}});
+}
+
+http::Response list_downloads(Context& context) {
+  json::array out;
+  for (const hub::DownloadDay& day : context.services.hub.downloads().series(*context.repo, 365)) {
+    out.push_back(json::object{{"day", iso8601(day.day * 86'400'000).substr(0, 10)}, {"downloads", day.counted}, {"requests", day.requests}, {"automatic", day.automatic},
+                               {"weightBytes", day.weight_bytes}, {"clients", day.clients}});
   }
   return json_answer(out);
 }

@@ -1,37 +1,62 @@
 #include "api/hub/repo_json.h"
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
-#include "api/hub/file_facts.h"
 #include "api/services.h"
 #include "git/lfs_pointer.h"
+#include "hub/catalogue.h"
+#include "hub/downloads.h"
+#include "hub/model_facts.h"
 
 namespace lyceum::api {
 namespace {
 
-// What the makers share: the listing of files and the configuration are read at most once.
+// What the makers share: stored facts, the listing of files and the configuration are read at most once. Files are looked at only when
+// the stored facts are not of the commit that is asked about.
 class Facts {
  public:
-  Facts(hub::Hub& hub, const hub::Repo& repo, const RepoView& view) : hub_(hub), repo_(repo), view_(view) {}
+  Facts(Context& context, const hub::Repo& repo, const RepoView& view) : context_(context), repo_(repo), view_(view) {}
 
-  hub::Hub& hub() { return hub_; }
+  hub::Hub& hub() { return context_.services.hub; }
+  Context& context() { return context_; }
   const hub::Repo& repo() const { return repo_; }
   const RepoView& view() const { return view_; }
+  bool entry() const { return repo_.head.empty(); }
   const std::string& commit() const { return view_.commit.empty() ? repo_.head : view_.commit; }
+  const hub::RepoFacts& stored() {
+    if (!stored_) stored_ = hub().catalogue().facts(repo_, needs_details());
+    return *stored_;
+  }
+  // The stored value of this key, if it is about the commit.
+  const json::value* find_stored(std::string_view key) {
+    if (!entry() && (commit() != repo_.head || !stored().current)) return nullptr;
+    return stored().details.if_contains(key);
+  }
+  bool known() { return entry() || (commit() == repo_.head && stored().current); }
   const std::vector<hub::FileEntry>& files() {
-    if (!files_) files_ = hub_.tree(repo_, commit(), "", true, false);
+    if (!files_) files_ = entry() ? std::vector<hub::FileEntry>() : hub().tree(repo_, commit(), "", true, false);
     return *files_;
   }
   const std::optional<json::object>& config() {
-    if (!config_) config_ = find_config(hub_, repo_, files());
+    if (config_) return *config_;
+    const json::value* stored = find_stored("config");
+    if (stored && stored->is_object()) config_ = stored->as_object();
+    else config_ = known() ? std::optional<json::object>() : hub::find_config(hub(), repo_, files());
     return *config_;
   }
 
  private:
-  hub::Hub& hub_;
+  bool needs_details() const {
+    static constexpr std::string_view kDetailed[] = {"config", "transformersInfo", "safetensors", "gguf", "siblings", "usedStorage", "mask_token", "mainSize"};
+    return entry() || std::any_of(std::begin(kDetailed), std::end(kDetailed), [&](std::string_view key) { return view_.fields.contains(key); });
+  }
+
+  Context& context_;
   const hub::Repo& repo_;
   const RepoView& view_;
+  std::optional<hub::RepoFacts> stored_;
   std::optional<std::vector<hub::FileEntry>> files_;
   std::optional<std::optional<json::object>> config_;
 };
@@ -43,6 +68,11 @@ Value text_or_none(const std::string& text) { return text.empty() ? std::nullopt
 
 Value siblings(Facts& facts) {
   json::array out;
+  const json::value* stored = facts.view().file_sizes ? nullptr : facts.find_stored("siblings");
+  if (stored && stored->is_array()) {
+    for (const json::value& path : stored->as_array()) out.push_back(json::object{{"rfilename", path}});
+    return out;
+  }
   for (const hub::FileEntry& entry : facts.files()) {
     if (entry.is_folder) continue;
     json::object one{{"rfilename", entry.path}};
@@ -57,10 +87,48 @@ Value siblings(Facts& facts) {
 }
 
 Value used_storage(Facts& facts) {
+  if (const json::value* stored = facts.find_stored("usedStorage")) return *stored;
   uint64_t total = 0;
   for (const hub::FileEntry& entry : facts.files())
     if (!entry.is_folder) total += entry.size;
   return total;
+}
+
+// A fact about weights: as stored, else from the files' headers.
+Value weights(Facts& facts, std::string_view key, std::optional<json::object> (*derive)(hub::Hub&, const hub::Repo&, const std::vector<hub::FileEntry>&)) {
+  if (facts.repo().repo_id.type != hub::RepoType::model) return std::nullopt;
+  if (const json::value* stored = facts.find_stored(key)) return *stored;
+  if (facts.known()) return std::nullopt;
+  auto derived = derive(facts.hub(), facts.repo(), facts.files());
+  return derived ? Value(std::move(*derived)) : std::nullopt;
+}
+
+Value sha(Facts& facts) {
+  if (!facts.entry()) return json::value(facts.commit());
+  const json::value* stored = facts.find_stored("sha");
+  return stored ? Value(*stored) : std::nullopt;
+}
+
+Value base_models(Facts& facts) {
+  json::array out;
+  for (const std::string& tag : facts.repo().tags) {
+    const std::string_view rest = std::string_view(tag).starts_with("base_model:") ? std::string_view(tag).substr(11) : std::string_view();
+    if (!rest.empty() && rest.find(':') == std::string_view::npos) out.emplace_back(rest);
+  }
+  return out.empty() ? std::nullopt : Value(std::move(out));
+}
+
+Value children_count(Facts& facts) {
+  uint64_t total = 0;
+  for (const auto& [relation, count] : facts.hub().catalogue().children(facts.context().caller, facts.repo().repo_id)) total += count;
+  return total;
+}
+
+Value mask_token(Facts& facts) {
+  if (!facts.config()) return std::nullopt;
+  const json::object* tokenizer = find_object(*facts.config(), "tokenizer_config");
+  const json::value* token = tokenizer ? tokenizer->if_contains("mask_token") : nullptr;
+  return token ? Value(*token) : std::nullopt;
 }
 
 Value from_card(Facts& facts, std::string_view key) {
@@ -69,7 +137,7 @@ Value from_card(Facts& facts, std::string_view key) {
 }
 
 Value transformers_info(Facts& facts) {
-  return facts.config() ? optional_value(find_transformers_info(facts.repo(), *facts.config())) : std::nullopt;
+  return facts.config() ? optional_value(hub::find_transformers_info(facts.repo(), *facts.config())) : std::nullopt;
 }
 
 std::string subdomain(const hub::Repo& repo) {
@@ -89,7 +157,7 @@ bool is_space(Facts& f) { return f.repo().repo_id.type == hub::RepoType::space; 
 
 constexpr Field kFields[] = {
     {"author", Field::basic, [](Facts& f) -> Value { return json::value(f.repo().repo_id.owner); }},
-    {"sha", Field::basic, [](Facts& f) -> Value { return json::value(f.commit()); }},
+    {"sha", Field::basic, sha},
     {"lastModified", Field::basic, [](Facts& f) -> Value { return json::value(iso8601(f.repo().modified_ms)); }},
     {"createdAt", Field::basic, [](Facts& f) -> Value { return json::value(iso8601(f.repo().created_ms)); }},
     {"private", Field::basic, [](Facts& f) -> Value { return f.repo().is_private; }},
@@ -100,23 +168,30 @@ constexpr Field kFields[] = {
     {"tags", Field::basic, [](Facts& f) -> Value { return json::value_from(f.repo().tags); }},
     {"pipeline_tag", Field::basic, [](Facts& f) -> Value { return text_or_none(f.repo().pipeline_tag); }},
     {"library_name", Field::basic, [](Facts& f) -> Value { return text_or_none(f.repo().library_name); }},
-    {"trendingScore", Field::basic, [](Facts&) -> Value { return 0; }},
+    {"trendingScore", Field::basic, [](Facts& f) -> Value { return f.stored().trending / 1000; }},
     {"sdk", Field::basic, [](Facts& f) -> Value { return text_or_none(f.repo().sdk); }},
     {"cardData", Field::full, [](Facts& f) -> Value { return f.repo().card; }},
     {"config", Field::full, [](Facts& f) -> Value { return is_model(f) ? optional_value(f.config()) : std::nullopt; }},
     {"transformersInfo", Field::full, [](Facts& f) -> Value { return is_model(f) ? transformers_info(f) : std::nullopt; }},
-    {"safetensors", Field::full, [](Facts& f) -> Value { return is_model(f) ? optional_value(find_parameter_counts(f.hub(), f.repo(), f.files())) : std::nullopt; }},
-    {"gguf", Field::full, [](Facts& f) -> Value { return is_model(f) ? optional_value(find_gguf(f.hub(), f.repo(), f.files())) : std::nullopt; }},
+    {"safetensors", Field::full, [](Facts& f) -> Value { return weights(f, "safetensors", hub::find_parameter_counts); }},
+    {"gguf", Field::full, [](Facts& f) -> Value { return weights(f, "gguf", hub::find_gguf); }},
     {"model-index", Field::full, [](Facts& f) -> Value { return is_model(f) ? Value(from_card(f, "model-index").value_or(nullptr)) : std::nullopt; }},
     {"widgetData", Field::full, [](Facts& f) -> Value { return from_card(f, "widget"); }},
     {"siblings", Field::full, siblings},
     {"spaces", Field::full, [](Facts& f) -> Value { return is_space(f) ? std::nullopt : Value(json::array{}); }},
     {"usedStorage", Field::full, used_storage},
     {"subdomain", Field::full, [](Facts& f) -> Value { return is_space(f) ? Value(subdomain(f.repo())) : std::nullopt; }},
-    {"downloadsAllTime", Field::asked, [](Facts& f) -> Value { return f.repo().downloads; }},
-    {"baseModels", Field::asked, [](Facts& f) -> Value { return from_card(f, "base_model"); }},
-    {"childrenModelCount", Field::asked, [](Facts&) -> Value { return 0; }},
+    {"downloadsAllTime", Field::asked, [](Facts& f) -> Value { return f.stored().downloads_all + static_cast<int64_t>(f.hub().downloads().pending(f.repo().id)); }},
+    {"baseModels", Field::asked, base_models},
+    {"childrenModelCount", Field::asked, children_count},
+    {"inference", Field::asked, [](Facts& f) -> Value { return f.stored().runnable ? Value("warm") : std::nullopt; }},
     {"inferenceProviderMapping", Field::asked, [](Facts&) -> Value { return json::array{}; }},
+    {"mask_token", Field::asked, mask_token},
+    {"evalResults", Field::asked, [](Facts&) -> Value { return json::array{}; }},
+    {"resourceGroup", Field::asked, [](Facts&) -> Value { return nullptr; }},
+    {"mainSize", Field::asked, used_storage},
+    {"citation", Field::asked, [](Facts& f) -> Value { return from_card(f, "citation"); }},
+    {"paperswithcode_id", Field::asked, [](Facts& f) -> Value { return from_card(f, "paperswithcode_id"); }},
     {"description", Field::asked, [](Facts& f) -> Value { return from_card(f, "description"); }},
     {"models", Field::asked, [](Facts& f) -> Value { return from_card(f, "models"); }},
     {"datasets", Field::asked, [](Facts& f) -> Value { return from_card(f, "datasets"); }},
@@ -152,7 +227,7 @@ std::set<std::string, std::less<>> full_fields() { return fields_up_to(Field::fu
 json::object repo_json(Context& context, const hub::Repo& repo, const RepoView& view) {
   json::object out{{"_id", repo.public_id}, {"id", repo.repo_id.full_name()}};
   if (repo.repo_id.type == hub::RepoType::model) out["modelId"] = repo.repo_id.full_name();
-  Facts facts(context.services.hub, repo, view);
+  Facts facts(context, repo, view);
   for (const Field& field : kFields) {
     if (!view.fields.contains(field.name)) continue;
     if (auto value = field.make(facts)) out[field.name] = std::move(*value);

@@ -6,7 +6,7 @@
 #include "api/hub/handlers.h"
 #include "api/services.h"
 #include "api/xet/xet.h"
-#include "api/xet/xet.h"
+#include "hub/downloads.h"
 
 namespace lyceum::api {
 namespace {
@@ -89,11 +89,18 @@ http::Response content(const Context& context, const hub::FileEntry& entry) {
   return http::ranged_bytes(context.request, hub.read_small(*context.repo, entry), type_of(entry.path).type);
 }
 
-// What libraries load first, so that one use of a repository counts once.
-bool counts_as_download(const Context& context, const std::string& path) {
-  if (context.request.method != "GET" || context.request.headers.find("Range")) return false;
-  if (context.repo->repo_id.type != hub::RepoType::model) return true;
-  return path == "config.json" || path == "adapter_config.json" || path.ends_with(".gguf");
+// The bytes of content that this answer will send.
+uint64_t content_bytes(const http::Request& request, const http::Response& response) {
+  if (request.method == "HEAD" || response.status >= 300) return 0;
+  uint64_t total = response.file ? response.file->length : response.body.size();
+  for (const auto& [text, part] : response.parts) total += part.length;
+  return total;
+}
+
+void count_download(Context& context, const std::string& path, const http::Response& response) {
+  const http::Request& request = context.request;
+  const auto agent = request.headers.find("User-Agent");
+  context.services.hub.downloads().record(*context.repo, {path, request.remote, agent.value_or(""), content_bytes(request, response)});
 }
 
 bool wants_xet_info(const http::Request& request) {
@@ -116,23 +123,25 @@ size_t segments_before_revision(const Context& context) { return context.repo->r
 
 http::Response resolve_file(Context& context) {
   hub::Hub& hub = context.services.hub;
-  hub.require_content(context.caller, *context.repo);
   const RevisionPath where = split_revision_path(context.request, segments_before_revision(context));
   const std::string commit = hub.resolve_revision(*context.repo, where.revision);
   const auto entry = hub.find_entry(*context.repo, commit, where.path);
   if (!entry || entry->is_folder) return entry_not_found(commit);
-  if (wants_xet_info(context.request) && is_hex(entry->xet_hash, 64)) return xet_info(context, commit, *entry);
+  if (wants_xet_info(context.request) && is_hex(entry->xet_hash, 64)) {
+    http::Response info = xet_info(context, commit, *entry);
+    count_download(context, where.path, http::Response{.status = 304, .headers = {}, .body = {}, .file = {}, .parts = {}, .stream = {}});
+    return info;
+  }
   http::Response response = content(context, *entry);
   add_file_headers(context, commit, *entry, response);
   // @huggingface/hub asks for "bytes=0-0" to learn the size, and reads it from here only.
   if (entry->size == 0 && context.request.headers.find("Range")) response.headers.set("Content-Range", "bytes */0");
-  if (counts_as_download(context, where.path)) hub.count_download(*context.repo);
+  count_download(context, where.path, response);
   return response;
 }
 
 http::Response serve_raw(Context& context) {
   hub::Hub& hub = context.services.hub;
-  hub.require_content(context.caller, *context.repo);
   const RevisionPath where = split_revision_path(context.request, segments_before_revision(context));
   const std::string commit = hub.resolve_revision(*context.repo, where.revision);
   auto entry = hub.find_entry(*context.repo, commit, where.path);

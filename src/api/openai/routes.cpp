@@ -10,6 +10,7 @@
 #include "api/openai/request_error.h"
 #include "api/services.h"
 #include "http/client.h"
+#include "hub/catalogue.h"
 
 namespace lyceum::api {
 namespace {
@@ -124,6 +125,30 @@ std::optional<json::object> find_model_row(Context& context, const std::string& 
   }
 }
 
+bool is_adapter(const hub::Repo& repo) {
+  return std::any_of(repo.tags.begin(), repo.tags.end(), [](const std::string& tag) { return tag.starts_with("base_model:adapter:"); });
+}
+
+// What the catalogue knows to be runnable. No file is looked at, but for an adapter, whose base must be here, and gated content.
+void add_runnable(Context& context, const std::vector<std::string>& listed, json::array& data) {
+  if (!context.caller.user && !context.services.anonymous_inference) return;
+  hub::search::Query query;
+  query.runnable = true;
+  query.sort = hub::search::Sort::modified;
+  query.limit = kListed;
+  for (const hub::Repo& repo : context.services.hub.catalogue().list(context.caller, query).repos) {
+    const std::string name = repo.repo_id.full_name();
+    if (std::find(listed.begin(), listed.end(), name) != listed.end()) continue;
+    if (is_adapter(repo) || repo.library_name == "peft" || !repo.gated.empty()) {
+      if (auto row = find_model_row(context, name)) data.push_back(std::move(*row));
+      continue;
+    }
+    json::object row = model_row(repo, name);
+    row["deployed"] = false;
+    data.push_back(std::move(row));
+  }
+}
+
 http::Response list_models(Context& context) {
   std::vector<std::string> names;
   const auto add = [&](const std::string& name) {
@@ -133,13 +158,11 @@ http::Response list_models(Context& context) {
     add(one.model);
     for (const std::string& adapter : one.adapters) add(adapter);
   }
-  hub::RepoQuery query;
-  query.limit = kListed;
-  for (const hub::Repo& repo : context.services.hub.list_repos(context.caller, query)) add(repo.repo_id.full_name());
   json::array data;
   for (const std::string& name : names) {
     if (auto row = find_model_row(context, name)) data.push_back(std::move(*row));
   }
+  add_runnable(context, names, data);
   return json_answer(json::object{{"object", "list"}, {"data", std::move(data)}});
 }
 

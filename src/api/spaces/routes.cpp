@@ -39,7 +39,7 @@ http::Response get_runtime(Context& context) {
 }
 
 constexpr RouteRow kRows[] = {
-    {"GET", "/api/lyceum/spaces/{ns}/{name}/app", Access::repo_read, "the checked space.yaml of a declarative Space", get_app},
+    {"GET", "/api/lyceum/spaces/{ns}/{name}/app", Access::repo_content, "the checked space.yaml of a declarative Space", get_app},
     {"GET", "/api/spaces/{ns}/{name}/runtime", Access::repo_read, "stage of a Space", get_runtime},
 };
 

@@ -9,7 +9,7 @@ constexpr size_t kOpenMax = 8;
 
 Error unknown_xorb(const xet::Hash& hash) {
   return Error(Code::invalid_argument, "The xorb " + xet::to_text(hash) +
-                                           " is not stored here: an unfinished upload is kept for a day. Remove the client's shard cache (HF_XET_CACHE, by "
+                                           " is not stored here: an unfinished upload is kept for three weeks. Remove the client's shard cache (HF_XET_CACHE, by "
                                            "default ~/.cache/huggingface/xet) and upload again.");
 }
 

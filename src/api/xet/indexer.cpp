@@ -7,6 +7,15 @@ namespace {
 
 constexpr auto kCleanInterval = std::chrono::hours(1);
 
+void clean_staging(hub::Hub& hub) {
+  try {
+    Staging(hub).remove_older_than(kStagedLifetimeMs);
+    hub.collect_garbage({.dry_run = false, .staging_only = true});
+  } catch (const std::exception& error) {
+    log::warn("staging could not be cleaned: {}", error.what());
+  }
+}
+
 }  // namespace
 
 XetIndexer::XetIndexer(hub::Hub& hub) : hub_(hub), thread_([this] { run(); }) {}
@@ -27,6 +36,11 @@ void XetIndexer::enqueue(std::string sha256) {
   changed_.notify_all();
 }
 
+size_t XetIndexer::queued() {
+  const std::scoped_lock lock(mutex_);
+  return queue_.size();
+}
+
 void XetIndexer::wait_idle() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return queue_.empty() && !busy_; });
@@ -39,7 +53,7 @@ void XetIndexer::run() {
     if (std::chrono::steady_clock::now() >= clean_at) {
       clean_at += kCleanInterval;
       lock.unlock();
-      Staging(hub_).remove_older_than(kStagedLifetimeMs);
+      clean_staging(hub_);
       lock.lock();
     } else if (queue_.empty()) {
       changed_.wait_until(lock, clean_at);

@@ -7,8 +7,8 @@ namespace lyceum::api {
 namespace {
 
 constexpr RouteRow kRows[] = {
-    {"GET", "/api/{type}/{ns}/{name}/xet-read-token/{rev*}", Access::repo_read, "Token and address for reading files through Xet", get_xet_read_token},
-    {"GET", "/api/{type}/{ns}/{name}/xet-write-token/{rev*}", Access::repo_write, "Token and address for uploading files through Xet", get_xet_write_token},
+    {"GET", "/api/{type}/{ns}/{name}/xet-read-token/{rev*}", Access::repo_content, "Token and address for reading files through Xet", get_xet_read_token},
+    {"GET", "/api/{type}/{ns}/{name}/xet-write-token/{rev*}", Access::repo_participate, "Token and address for uploading files through Xet", get_xet_write_token},
     {"POST", "/xet/{store}/v1/xorbs/{prefix}/{hash}", Access::signed_url, "Upload a xorb", post_xorb},
     {"HEAD", "/xet/{store}/v1/xorbs/{prefix}/{hash}", Access::signed_url, "Is a xorb stored?", head_xorb},
     {"POST", "/xet/{store}/v1/xorb-grants/{prefix}/{hash}", Access::signed_url, "Direct uploads to an object store are not offered", refuse_xorb_grant},

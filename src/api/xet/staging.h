@@ -33,8 +33,9 @@ class StagedXorb {
   std::vector<uint64_t> offsets_;
 };
 
-// What is older than this is an abandoned upload.
-inline constexpr int64_t kStagedLifetimeMs = 24 * 3600 * 1000;
+// What is older than this is an abandoned upload. hf_xet remembers for three weeks which chunks it has uploaded and then does not send
+// them again, so a shorter time would make an upload that was interrupted and taken up later fail.
+inline constexpr int64_t kStagedLifetimeMs = 22LL * 24 * 3600 * 1000;
 
 class Staging {
  public:

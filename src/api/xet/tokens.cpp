@@ -6,6 +6,7 @@
 #include "api/xet/handlers.h"
 #include "api/xet/xet.h"
 #include "base/hash.h"
+#include "hub/tokens.h"
 
 namespace lyceum::api {
 namespace {
@@ -21,6 +22,7 @@ http::Response answer_token(Context& context, std::string_view scope) {
   const int64_t expires_ms = context.services.clock.now_ms() + kLifetimeMs;
   json::object claims{{"type", hub::plural(repo.repo_id.type)}, {"owner", repo.repo_id.owner}, {"name", repo.repo_id.name}, {"repo", repo.id}, {"scope", scope}};
   if (context.caller.user) claims["user"] = context.caller.user->name;
+  if (context.caller.token) claims["token"] = context.caller.token->id;
   const std::string token = make_signed_token(hub, kPurpose, std::move(claims), expires_ms);
   const std::string base = xet_base_url(context.request, hub);
 
@@ -32,22 +34,34 @@ http::Response answer_token(Context& context, std::string_view scope) {
   return response;
 }
 
+// The access token behind the Xet token is looked up again: it may have been revoked, and a fine-grained one reaches less than its user.
 hub::Caller find_caller(hub::Hub& hub, const json::object& claims) {
+  if (const auto id = find_int(claims, "token")) {
+    const auto caller = hub.tokens().find_caller(*id);
+    if (!caller) throw Error(Code::unauthorized, "The access token behind this Xet token is gone; fetch a new one.");
+    return *caller;
+  }
   const auto name = find_string(claims, "user");
   if (!name) return {};
   auto user = hub.find_user(*name);
   if (!user) throw Error(Code::unauthorized, "The user of this Xet token is gone; fetch a new token.");
-  return {std::move(user), std::nullopt};
+  return {std::move(user), std::nullopt, {}};
 }
 
 }  // namespace
 
-http::Response get_xet_read_token(Context& context) {
-  context.services.hub.require_content(context.caller, *context.repo);
-  return answer_token(context, "read");
-}
+http::Response get_xet_read_token(Context& context) { return answer_token(context, "read"); }
 
-http::Response get_xet_write_token(Context& context) { return answer_token(context, "write"); }
+// For a branch: the right to write. For a pull request, one's own or one about to be opened: the right to take part.
+http::Response get_xet_write_token(Context& context) {
+  hub::Hub& hub = context.services.hub;
+  const std::string revision = http::percent_decode(escaped_tail(context.request, 5));
+  const bool opens = is_true(context.request.find_query("create_pr"));
+  if (opens) hub.require_content(context.caller, *context.repo);
+  else if (revision.starts_with("refs/pr/")) hub.require_commit(context.caller, context.repo->repo_id, revision);
+  else hub.require_write(context.caller, context.repo->repo_id);
+  return answer_token(context, opens || revision.starts_with("refs/pr/") ? "contribute" : "write");
+}
 
 XetCaller require_xet_caller(Context& context, hub::Scope scope) {
   hub::Hub& hub = context.services.hub;
@@ -58,8 +72,8 @@ XetCaller require_xet_caller(Context& context, hub::Scope scope) {
     claims = find_signed_claims(hub, kPurpose, header->substr(kBearer.size()), context.services.clock.now_ms());
   if (!claims) throw Error(Code::unauthorized, "The Xet token is missing, wrong or expired; fetch a new one from the repository's xet-read-token address.");
 
-  const bool may_write = get_string(*claims, "scope") == "write";
-  if (scope == hub::Scope::write && !may_write) throw Error(Code::forbidden, "This Xet token may only read; fetch one from xet-write-token.");
+  const std::string granted = get_string(*claims, "scope");
+  if (scope == hub::Scope::write && granted == "read") throw Error(Code::forbidden, "This Xet token may only read; fetch one from xet-write-token.");
   const auto type = hub::find_repo_type(get_string(*claims, "type"));
   if (!type) throw Error(Code::unauthorized, "The Xet token names no repository type.");
   XetCaller out;
@@ -68,7 +82,7 @@ XetCaller require_xet_caller(Context& context, hub::Scope scope) {
   out.repo = hub.get_repo(out.caller, id);
   if (out.repo.id != get_int(*claims, "repo")) throw Error(Code::unauthorized, "The repository of this Xet token was replaced; fetch a new token.");
   if (out.repo.disabled && !out.caller.administrator()) throw Error(Code::forbidden, "Access to this resource is disabled.");
-  if (scope == hub::Scope::write) {
+  if (scope == hub::Scope::write && granted != "contribute") {
     hub.require_write(out.caller, id);
   } else {
     hub.require_content(out.caller, out.repo);

@@ -38,6 +38,7 @@ class XetIndexer {
   explicit XetIndexer(hub::Hub& hub);
   ~XetIndexer();  // stops after the blob in hand
   void enqueue(std::string sha256);  // a blob that waits already is not added twice; any thread
+  size_t queued();                   // blobs that wait
   void wait_idle();                  // for tests
 
  private:

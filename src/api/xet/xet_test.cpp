@@ -9,6 +9,7 @@
 #include "api/services.h"
 #include "api/xet/staging.h"
 #include "base/json.h"
+#include "hub/test_options.h"
 #include "xet/shard.h"
 #include "xet/testing_content.h"
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,10 @@ class BlobStore {
   virtual std::string load(std::string_view sha256, uint64_t offset, uint64_t length) const = 0;  // clipped at the end
   virtual std::filesystem::path get_path(std::string_view sha256) const = 0;  // a plain local file; Error(unsupported) where there is none
   virtual std::unique_ptr<BlobWriter> write() = 0;
+  // Garbage collection. A store without ages is never collected.
+  virtual bool keep(std::string_view sha256) { return has(sha256); }               // its age starts anew; false: not stored
+  virtual std::optional<int64_t> find_age_ms(std::string_view) const { return std::nullopt; }
+  virtual bool remove_if_older(std::string_view, int64_t) { return false; }        // atomic against keep() and against receiving it again
   virtual void for_each(const std::function<void(const std::string& sha256, uint64_t size)>& visit) const = 0;
 };
 

@@ -14,7 +14,7 @@ namespace {
 
 class DiskBlobWriter final : public BlobWriter {
  public:
-  DiskBlobWriter(const DiskBlobStore& store, const fs::path& staging)
+  DiskBlobWriter(DiskBlobStore& store, const fs::path& staging)
       : store_(store), path_(staging / ("blob-" + secure_alphanumeric(16))), fd_(open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0444)) {}
 
   ~DiskBlobWriter() override {
@@ -33,7 +33,7 @@ class DiskBlobWriter final : public BlobWriter {
     }
     const fs::path target = store_.get_path(sha256);
     make_folders_durable(target.parent_path());
-    if (store_.has(sha256)) {
+    if (store_.keep(sha256)) {
       fsync_folder(target.parent_path());  // an earlier process may have died between rename and fsync
       return sha256;
     }
@@ -45,7 +45,7 @@ class DiskBlobWriter final : public BlobWriter {
   }
 
  private:
-  const DiskBlobStore& store_;
+  DiskBlobStore& store_;
   fs::path path_;  // empty once the blob is in place
   UniqueFd fd_;
   Hasher hasher_{Hasher::Kind::sha256};
@@ -92,6 +92,26 @@ fs::path DiskBlobStore::get_path(std::string_view sha256) const {
 }
 
 std::unique_ptr<BlobWriter> DiskBlobStore::write() { return std::make_unique<DiskBlobWriter>(*this, staging_); }
+
+bool DiskBlobStore::keep(std::string_view sha256) {
+  if (!is_hex(sha256, 64)) return false;
+  const std::lock_guard lock(keep_mutex_);
+  return ::utimensat(AT_FDCWD, get_path(sha256).c_str(), nullptr, 0) == 0;
+}
+
+std::optional<int64_t> DiskBlobStore::find_age_ms(std::string_view sha256) const {
+  struct stat info {};
+  if (!is_hex(sha256, 64) || ::stat(get_path(sha256).c_str(), &info) != 0) return std::nullopt;
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return (now.tv_sec - info.st_mtim.tv_sec) * 1000 + (now.tv_nsec - info.st_mtim.tv_nsec) / 1'000'000;
+}
+
+bool DiskBlobStore::remove_if_older(std::string_view sha256, int64_t age_ms) {
+  const std::lock_guard lock(keep_mutex_);
+  const auto age = find_age_ms(sha256);
+  return age && *age >= age_ms && ::unlink(get_path(sha256).c_str()) == 0;
+}
 
 void DiskBlobStore::for_each(const std::function<void(const std::string&, uint64_t)>& visit) const {
   for (const auto& entry : fs::recursive_directory_iterator(blobs_)) {

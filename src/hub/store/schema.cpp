@@ -134,6 +134,250 @@ CREATE TABLE settings (
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Identity and the social side: fine-grained tokens, OAuth, sessions that end with their token, follows, likes, collections,
+    // access requests, the audit log. Whoever administered an organisation becomes an owner of it.
+    R"sql(
+UPDATE members SET role = 'owner' WHERE role = 'admin';
+CREATE TABLE oauth_grants (
+  id INTEGER PRIMARY KEY,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  client_id TEXT NOT NULL,
+  scope TEXT NOT NULL,
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX oauth_grants_by_user ON oauth_grants(user_id);
+CREATE TABLE oauth_refresh_tokens (
+  hash BLOB PRIMARY KEY,
+  grant_id INTEGER NOT NULL REFERENCES oauth_grants(id) ON DELETE CASCADE,
+  expires_ms INTEGER NOT NULL,
+  used_ms INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oauth_refresh_tokens_by_grant ON oauth_refresh_tokens(grant_id);
+CREATE TABLE device_logins (
+  device_hash BLOB PRIMARY KEY,
+  user_code TEXT NOT NULL UNIQUE,
+  client_id TEXT NOT NULL,
+  address TEXT NOT NULL,
+  created_ms INTEGER NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  polled_ms INTEGER NOT NULL DEFAULT 0,
+  interval_ms INTEGER NOT NULL,
+  status TEXT NOT NULL,
+  scope TEXT NOT NULL DEFAULT '',
+  user_id INTEGER REFERENCES accounts(id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+ALTER TABLE tokens ADD COLUMN expires_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN oauth_grant INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE tokens ADD COLUMN reads_gated INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE token_grants (
+  id INTEGER PRIMARY KEY,
+  token_id INTEGER NOT NULL REFERENCES tokens(id) ON DELETE CASCADE,
+  repo_id INTEGER REFERENCES repos(id) ON DELETE CASCADE,
+  owner_id INTEGER REFERENCES accounts(id) ON DELETE CASCADE,
+  permissions INTEGER NOT NULL
+) STRICT;
+CREATE INDEX token_grants_by_token ON token_grants(token_id);
+CREATE INDEX token_grants_by_repo ON token_grants(repo_id);
+CREATE INDEX token_grants_by_owner ON token_grants(owner_id);
+ALTER TABLE sessions ADD COLUMN token_id INTEGER REFERENCES tokens(id) ON DELETE CASCADE;
+ALTER TABLE sessions ADD COLUMN used_ms INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX sessions_by_user ON sessions(user_id);
+CREATE INDEX sessions_by_token ON sessions(token_id);
+CREATE TABLE follows (
+  follower_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  followed_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (follower_id, followed_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX follows_by_followed ON follows(followed_id, follower_id);
+CREATE TABLE likes (
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  repo_id INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (user_id, repo_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX likes_by_repo ON likes(repo_id, created_ms);
+CREATE TABLE collections (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL UNIQUE,
+  owner_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  slug TEXT NOT NULL,
+  title TEXT NOT NULL,
+  description TEXT NOT NULL,
+  theme TEXT NOT NULL,
+  is_private INTEGER NOT NULL,
+  position INTEGER NOT NULL,
+  created_ms INTEGER NOT NULL,
+  modified_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX collections_by_owner ON collections(owner_id, position);
+CREATE INDEX collections_by_modified ON collections(modified_ms DESC);
+CREATE TABLE collection_items (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL UNIQUE,
+  collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+  repo_id INTEGER REFERENCES repos(id) ON DELETE CASCADE,
+  target_id INTEGER REFERENCES collections(id) ON DELETE CASCADE,
+  note TEXT NOT NULL,
+  position INTEGER NOT NULL,
+  UNIQUE (collection_id, repo_id),
+  UNIQUE (collection_id, target_id)
+) STRICT;
+CREATE INDEX collection_items_by_repo ON collection_items(repo_id);
+CREATE INDEX collection_items_by_target ON collection_items(target_id);
+CREATE TABLE collection_upvotes (
+  collection_id INTEGER NOT NULL REFERENCES collections(id) ON DELETE CASCADE,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  PRIMARY KEY (collection_id, user_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX collection_upvotes_by_user ON collection_upvotes(user_id);
+CREATE TABLE access_requests (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL UNIQUE,
+  repo_id INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  status TEXT NOT NULL,
+  fields TEXT NOT NULL,
+  granted INTEGER NOT NULL DEFAULT 0,
+  reason TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL,
+  UNIQUE (repo_id, user_id)
+) STRICT;
+CREATE INDEX access_requests_by_user ON access_requests(user_id);
+CREATE TABLE audit (
+  sequence INTEGER PRIMARY KEY,
+  at_ms INTEGER NOT NULL,
+  user_id INTEGER NOT NULL,
+  token_id INTEGER NOT NULL,
+  user_name TEXT NOT NULL,
+  address TEXT NOT NULL,
+  action TEXT NOT NULL,
+  target TEXT NOT NULL,
+  details TEXT NOT NULL,
+  hash BLOB NOT NULL
+) STRICT;
+CREATE INDEX audit_by_user ON audit(user_name, sequence);
+CREATE INDEX audit_by_target ON audit(target, sequence);
+CREATE TABLE audit_head (
+  id INTEGER PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  hash BLOB
+) STRICT;
+INSERT INTO audit_head (id, sequence) VALUES (1, 0);
+)sql",
+    // Discussions and pull requests, LFS locks, webhooks, sizes for quotas.
+    R"sql(
+CREATE TABLE discussions (
+  repo_id INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
+  num INTEGER NOT NULL,
+  title TEXT NOT NULL,
+  status TEXT NOT NULL,
+  is_pull_request INTEGER NOT NULL,
+  author_id INTEGER REFERENCES accounts(id) ON DELETE SET NULL,
+  merge_commit TEXT NOT NULL DEFAULT '',
+  comments INTEGER NOT NULL DEFAULT 0,
+  created_ms INTEGER NOT NULL,
+  PRIMARY KEY (repo_id, num)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX discussions_by_author ON discussions(author_id);
+CREATE TABLE discussion_events (
+  id TEXT PRIMARY KEY,
+  repo_id INTEGER NOT NULL,
+  num INTEGER NOT NULL,
+  seq INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  author_id INTEGER REFERENCES accounts(id) ON DELETE SET NULL,
+  created_ms INTEGER NOT NULL,
+  data TEXT NOT NULL,
+  UNIQUE (repo_id, num, seq),
+  FOREIGN KEY (repo_id, num) REFERENCES discussions(repo_id, num) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX discussion_events_by_author ON discussion_events(author_id);
+CREATE TABLE lfs_locks (
+  id TEXT PRIMARY KEY,
+  repo_id INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
+  path TEXT NOT NULL,
+  owner_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  locked_ms INTEGER NOT NULL,
+  UNIQUE (repo_id, path)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX lfs_locks_by_owner ON lfs_locks(owner_id);
+CREATE TABLE webhooks (
+  id TEXT PRIMARY KEY,
+  owner_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  url TEXT NOT NULL,
+  secret TEXT NOT NULL,
+  base_url TEXT NOT NULL,
+  watched TEXT NOT NULL,
+  domains TEXT NOT NULL,
+  disabled INTEGER NOT NULL DEFAULT 0,
+  disabled_reason TEXT NOT NULL DEFAULT '',
+  failures INTEGER NOT NULL DEFAULT 0,
+  created_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhooks_by_owner ON webhooks(owner_id);
+CREATE TABLE webhook_watches (
+  type TEXT NOT NULL,
+  name TEXT NOT NULL COLLATE NOCASE,
+  webhook_id TEXT NOT NULL REFERENCES webhooks(id) ON DELETE CASCADE,
+  PRIMARY KEY (type, name, webhook_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_watches_by_webhook ON webhook_watches(webhook_id);
+CREATE TABLE webhook_deliveries (
+  id TEXT PRIMARY KEY,
+  webhook_id TEXT NOT NULL REFERENCES webhooks(id) ON DELETE CASCADE,
+  seq INTEGER NOT NULL,
+  payload TEXT NOT NULL,
+  state TEXT NOT NULL,
+  attempts INTEGER NOT NULL DEFAULT 0,
+  http_status INTEGER NOT NULL DEFAULT 0,
+  answer TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL,
+  next_ms INTEGER NOT NULL,
+  finished_ms INTEGER NOT NULL DEFAULT 0,
+  UNIQUE (webhook_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX webhook_deliveries_due ON webhook_deliveries(state, next_ms);
+ALTER TABLE blobs ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE repo_blobs ADD COLUMN linked_ms INTEGER NOT NULL DEFAULT 0;
+)sql",
+    // Catalogue and downloads. Lists are answered from the index in memory (hub/search), so the indexes of sort keys and the table of
+    // tags, which cost an import most of its time, go. A row of repos with an empty head is an entry without a git repository.
+    R"sql(
+CREATE TABLE catalogue (
+  repo_id INTEGER PRIMARY KEY REFERENCES repos(id) ON DELETE CASCADE,
+  facts_head TEXT NOT NULL DEFAULT '',
+  parameters INTEGER NOT NULL DEFAULT 0,
+  bytes INTEGER NOT NULL DEFAULT 0,
+  downloads_all INTEGER NOT NULL DEFAULT 0,
+  trending INTEGER NOT NULL DEFAULT 0,
+  runnable INTEGER NOT NULL DEFAULT 0,
+  adapter INTEGER NOT NULL DEFAULT 0,
+  words TEXT NOT NULL DEFAULT '',
+  details TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+INSERT INTO catalogue (repo_id, downloads_all) SELECT id, downloads FROM repos;
+CREATE TABLE downloads_daily (
+  repo_id INTEGER NOT NULL REFERENCES repos(id) ON DELETE CASCADE,
+  day INTEGER NOT NULL,
+  counted INTEGER NOT NULL,
+  requests INTEGER NOT NULL,
+  automatic INTEGER NOT NULL,
+  weight_bytes INTEGER NOT NULL,
+  clients BLOB NOT NULL,
+  PRIMARY KEY (repo_id, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX downloads_by_day ON downloads_daily(day);
+CREATE TABLE catalogue_changes (
+  id INTEGER PRIMARY KEY,
+  repo_id INTEGER NOT NULL,
+  changed_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX catalogue_changes_by_time ON catalogue_changes(changed_ms);
+DROP TABLE repo_tags;
+DROP INDEX repos_by_modified;
+DROP INDEX repos_by_downloads;
+)sql",
 };
 
 // The collation of NOCASE columns on PostgreSQL: letters that differ only in case are equal.

@@ -1,5 +1,5 @@
 // The one thin client of the hub. Components get data from it through their route; they never fetch themselves.
-import type { Lineage, Me, RepoInfo, RepoSummary, RepoType, SpaceApp, TokenRow, TreeEntry } from './types';
+import type { DeviceLogin, Lineage, Me, NewToken, RepoInfo, RepoType, SearchAnswer, SpaceApp, TokenRow, TreeEntry } from './types';
 
 export class ApiError extends Error {
   constructor(
@@ -42,21 +42,21 @@ const json = async <T>(path: string): Promise<T> => (await request(path)).json()
 
 export interface ListQuery {
   search: string;
-  sort: string;
+  sort: string; // '' = best match for words, trending without
   filter: string[];
+  size: string; // 'min:6B,max:12B' or ''
 }
 
-export interface RepoList {
-  items: RepoSummary[];
-  next: string | null;
-}
-
-export async function listRepos(type: RepoType, query: ListQuery, next?: string): Promise<RepoList> {
-  const parameters = new URLSearchParams({ limit: '30', full: 'true', sort: query.sort });
-  if (query.search) parameters.set('search', query.search);
+// Words with typing errors allowed, filters, and counts of what the hits have. next: the cursor of a page before.
+export function searchRepos(type: RepoType, query: ListQuery, next?: string): Promise<SearchAnswer> {
+  const parameters = new URLSearchParams({ type, limit: '30' });
+  if (query.search) parameters.set('q', query.search);
+  if (query.sort) parameters.set('sort', query.sort);
+  if (query.size) parameters.set('num_parameters', query.size);
   query.filter.forEach((tag) => parameters.append('filter', tag));
-  const response = await request(next ?? `/api/${type}?${parameters}`);
-  return { items: await response.json(), next: nextLink(response.headers.get('Link')) };
+  if (next) parameters.set('cursor', next);
+  else parameters.set('facets', '1');
+  return json<SearchAnswer>(`/api/lyceum/search?${parameters}`);
 }
 
 // The path of the rel="next" link, or null.
@@ -89,8 +89,9 @@ export const getMe = () => json<Me | null>('/api/lyceum/me');
 export const signIn = (credentials: { name: string; password: string } | { token: string }) => post('/api/lyceum/sign-in', credentials);
 export const signOut = () => post('/api/lyceum/sign-out', {});
 export const listTokens = () => json<TokenRow[]>('/api/lyceum/tokens');
-export const createToken = async (name: string, role: string) =>
-  (await (await post('/api/lyceum/tokens', { name, role })).json()) as { token: string };
+export const createToken = async (wanted: NewToken) => (await (await post('/api/lyceum/tokens', wanted)).json()) as { token: string };
+export const getDeviceLogin = (code: string) => json<DeviceLogin>(`/api/lyceum/device/${encodeURIComponent(code)}`);
+export const decideDeviceLogin = (code: string, approve: boolean, role: string) => post(`/api/lyceum/device/${encodeURIComponent(code)}`, { approve, role });
 export const revokeToken = (id: number) => post(`/api/lyceum/tokens/${id}`, {}, 'DELETE');
 
 export interface Generation {

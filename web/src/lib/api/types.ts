@@ -14,6 +14,19 @@ export interface RepoSummary {
   sdk?: string;
 }
 
+export interface Facet {
+  name: string;
+  values: { value: string; count: number }[];
+}
+
+export interface SearchAnswer {
+  items: RepoSummary[];
+  next: string | null;
+  total?: number;
+  approximate?: boolean;
+  facets?: Facet[];
+}
+
 export interface RepoInfo extends RepoSummary {
   sha: string;
   createdAt: string;
@@ -41,9 +54,31 @@ export interface Me {
 export interface TokenRow {
   id: number;
   name: string;
-  role: 'read' | 'write';
+  role: TokenRole;
   createdAt: string;
   lastUsedAt?: string | null;
+  expiresAt?: string | null;
+  scoped?: TokenScope[];
+}
+
+export type TokenRole = 'read' | 'write' | 'fineGrained';
+
+export interface TokenScope {
+  entity: { type: string; name: string };
+  permissions: string[];
+}
+
+export interface NewToken {
+  name: string;
+  role: TokenRole;
+  expiresInDays?: number;
+  scoped?: TokenScope[];
+}
+
+export interface DeviceLogin {
+  code: string;
+  address: string;
+  createdAt: string;
 }
 
 export interface SpaceApp {

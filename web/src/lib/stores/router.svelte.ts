@@ -12,6 +12,11 @@ export function go(url: string, replace = false) {
   if (!replace) scrollTo(0, 0);
 }
 
+// A path of this site that somebody's link named, or the first page: a link must not lead people elsewhere after they signed in.
+export function localPath(path: string | null): string {
+  return path && /^\/[^/\\]/.test(path) ? path : '/';
+}
+
 // Plain clicks on links within this site stay in the page; files and API addresses are left to the browser.
 export function followLinks(event: MouseEvent) {
   if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey) return;

@@ -1,0 +1,17 @@
+// What a client may ask of the public hub and this one does not offer: said plainly, as 501 with the reason, instead of a 404 that reads like
+// a missing repository.
+#include "api/answer.h"
+#include "api/hub/handlers.h"
+#include "api/services.h"
+
+namespace lyceum::api {
+
+http::Response refuse_buckets(Context&) { throw Error(Code::unsupported, "This hub has no storage buckets; use a dataset repository."); }
+http::Response refuse_jobs(Context&) { throw Error(Code::unsupported, "This hub does not run jobs; `lyceum tune` and `lyceum pretrain` run where the data is."); }
+http::Response refuse_kernels(Context&) { throw Error(Code::unsupported, "This hub has no kernel repositories; it keeps models, datasets and Spaces."); }
+http::Response refuse_space_control(Context&) { throw Error(Code::unsupported, "Spaces on this hub are static or declarative: they have no hardware, secrets, storage or restarts."); }
+
+http::Response list_no_hardware(Context&) { return json_answer(json::array{}); }
+http::Response list_no_templates(Context&) { return json_answer(json::object{{"templates", json::array{}}}); }
+
+}  // namespace lyceum::api

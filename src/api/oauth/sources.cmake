@@ -1,0 +1,1 @@
+list(APPEND api_sources oauth/rows.cpp oauth/device.cpp)

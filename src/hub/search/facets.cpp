@@ -1,0 +1,113 @@
+#include <algorithm>
+
+#include "hub/search/match.h"
+
+namespace lyceum::hub::search {
+namespace {
+
+// More hits than this are counted by every n-th, which bounds the time of a facet count whatever was asked.
+constexpr size_t kCountedMax = 200'000;
+
+constexpr TagKind kShown[] = {TagKind::task, TagKind::library, TagKind::license, TagKind::language, TagKind::format, TagKind::base_model, TagKind::size_categories};
+
+std::vector<uint32_t> matching_rows(const Shelf& shelf, const Query& query) {
+  const Matcher matcher(shelf, query);
+  std::vector<uint32_t> rows;
+  if (!query.text.empty()) {
+    for (const Hit& hit : find_text(shelf, matcher, query.text)) rows.push_back(hit.row);
+    return rows;
+  }
+  matcher.gather([&](uint32_t row) {
+    rows.push_back(row);
+    return true;
+  });
+  return rows;
+}
+
+void keep_most_frequent(std::vector<Facet::Value>& values, size_t values_max) {
+  std::sort(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.count != b.count ? a.count > b.count : a.value < b.value; });
+  if (values.size() > values_max) values.resize(values_max);
+}
+
+class Counter {
+ public:
+  explicit Counter(const Shelf& shelf) : shelf_(shelf), tags_(shelf.tag_names().size()) {}
+
+  void add(uint32_t row) {
+    const auto [begin, end] = shelf_.tags(row);
+    for (const uint32_t* tag = begin; tag != end; ++tag) ++tags_[*tag];
+    if (shelf_.parameters(row) > 0) ++sizes_[size_class(shelf_.parameters(row))];
+  }
+  std::vector<Facet> facets(size_t values_max, uint64_t scale) const {
+    std::vector<std::vector<Facet::Value>> by_kind(16);
+    for (uint32_t tag = 0; tag < tags_.size(); ++tag) {
+      const TagKind kind = shelf_.tag_kind(tag);
+      if (tags_[tag] > 0 && kind != TagKind::other) by_kind[static_cast<size_t>(kind)].push_back({std::string(shelf_.tag_names().text(tag)), tags_[tag] * scale});
+    }
+    std::vector<Facet> out;
+    for (const TagKind kind : kShown) {
+      auto& values = by_kind[static_cast<size_t>(kind)];
+      keep_most_frequent(values, values_max);
+      if (!values.empty()) out.push_back({std::string(kind_name(kind)), std::move(values)});
+    }
+    Facet sizes{"size", {}};
+    for (size_t i = 0; i < kSizeClassCount; ++i) {
+      if (sizes_[i] > 0) sizes.values.push_back({std::string(kSizeClasses[i].name), sizes_[i] * scale});
+    }
+    if (!sizes.values.empty()) out.push_back(std::move(sizes));
+    return out;
+  }
+
+ private:
+  const Shelf& shelf_;
+  std::vector<uint32_t> tags_;
+  std::array<uint64_t, kSizeClassCount> sizes_{};
+};
+
+}  // namespace
+
+Summary summarise(const Shelf& shelf, const Query& query, size_t values_max) {
+  const std::vector<uint32_t> rows = matching_rows(shelf, query);
+  const size_t step = rows.size() / kCountedMax + 1;
+  Counter counter(shelf);
+  for (size_t i = 0; i < rows.size(); i += step) counter.add(rows[i]);
+  return {rows.size(), step > 1, counter.facets(values_max, step)};
+}
+
+uint64_t count_rows(const Shelf& shelf, const Query& query) {
+  if (!query.text.empty()) return matching_rows(shelf, query).size();
+  uint64_t count = 0;
+  Matcher(shelf, query).gather([&](uint32_t) {
+    ++count;
+    return true;
+  });
+  return count;
+}
+
+std::vector<Facet> list_tags(const Shelf& shelf, const Viewer& viewer, size_t values_max) {
+  Query query;
+  query.type = shelf.type();
+  query.viewer = viewer;
+  const Matcher matcher(shelf, query);
+  std::vector<std::vector<uint32_t>> by_kind(16);
+  for (uint32_t tag = 0; tag < shelf.tag_names().size(); ++tag) {
+    if (shelf.rows_with_tag(tag).count() > 0) by_kind[static_cast<size_t>(shelf.tag_kind(tag))].push_back(tag);
+  }
+  std::vector<Facet> out;
+  for (size_t kind = 0; kind < by_kind.size(); ++kind) {
+    auto& tags = by_kind[kind];
+    std::sort(tags.begin(), tags.end(), [&](uint32_t a, uint32_t b) { return shelf.rows_with_tag(a).count() > shelf.rows_with_tag(b).count(); });
+    if (tags.size() > values_max) tags.resize(values_max);
+    Facet facet{std::string(kind_name(static_cast<TagKind>(kind))), {}};
+    for (const uint32_t tag : tags) {
+      // A tag of private repositories only must not be told.
+      bool seen = false;
+      shelf.rows_with_tag(tag).for_each([&](uint32_t row) { return !(seen = matcher.visible(row)); });
+      if (seen) facet.values.push_back({std::string(shelf.tag_names().text(tag)), shelf.rows_with_tag(tag).count()});
+    }
+    if (!facet.values.empty()) out.push_back(std::move(facet));
+  }
+  return out;
+}
+
+}  // namespace lyceum::hub::search
