@@ -65,7 +65,8 @@ bool try_union(const Repository& repository, git_index* index, const Conflict& c
   // The entries' own paths live in the index; ours outlives it.
   git_index_entry ancestor = conflict.ancestor, ours = conflict.ours, theirs = conflict.theirs;
   ancestor.path = ours.path = theirs.path = conflict.path.c_str();
-  git_merge_file_options options = GIT_MERGE_FILE_OPTIONS_INIT;
+  git_merge_file_options options;
+  git_merge_file_options_init(&options, GIT_MERGE_FILE_OPTIONS_VERSION);
   options.favor = GIT_MERGE_FILE_FAVOR_UNION;
   git_merge_file_result merged{};
   require(git_merge_file_from_index(&merged, repository.state().repository.get(), conflict.has_ancestor ? &ancestor : nullptr, &ours, &theirs, &options),
@@ -113,7 +114,8 @@ std::optional<Oid> find_merge_base(const Repository& repository, const Oid& a, c
 
 Merge merge_commits(Repository& repository, const Oid& ours, const Oid& theirs) {
   const CommitHandle our_commit = open_commit(repository, ours), their_commit = open_commit(repository, theirs);
-  git_merge_options options = GIT_MERGE_OPTIONS_INIT;
+  git_merge_options options;
+  git_merge_options_init(&options, GIT_MERGE_OPTIONS_VERSION);
   options.flags = GIT_MERGE_FIND_RENAMES;
   git_index* raw = nullptr;
   require(git_merge_commits(&raw, repository.state().repository.get(), our_commit.get(), their_commit.get(), &options), "merge " + theirs.hex());
@@ -133,7 +135,8 @@ Merge merge_commits(Repository& repository, const Oid& ours, const Oid& theirs) 
 
 std::string diff_text(const Repository& repository, std::optional<Oid> before_tree, std::optional<Oid> after_tree, DiffFormat format, size_t limit_bytes) {
   const TreeHandle before = open_tree(repository, before_tree), after = open_tree(repository, after_tree);
-  git_diff_options options = GIT_DIFF_OPTIONS_INIT;
+  git_diff_options options;
+  git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
   options.id_abbrev = 40;
   options.max_size = 10 << 20;
   git_diff* raw = nullptr;

