@@ -1,19 +1,27 @@
 #!/usr/bin/env python3
-"""Runs a command beside a PostgreSQL (Debian's, in a temporary folder, on a Unix socket), which ends with it.
+"""Runs a command beside a PostgreSQL (Debian's, in a temporary folder, on a Unix socket) and an S3 server (moto), which end with it.
 
     tests/with_servers.py build/dev/src/hub/test_hub
 
-The command finds it in LYCEUM_TEST_POSTGRES. Add LYCEUM_TEST_STORE=postgresql to run the hub tests on it.
+The command finds them in LYCEUM_TEST_POSTGRES and LYCEUM_TEST_S3. Add LYCEUM_TEST_STORE=postgresql to run the hub tests on them.
 """
 import os
 import pathlib
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
 
 
 def wait_until(ready, process, what, seconds=60):
@@ -77,10 +85,43 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class S3:
+    """moto's server: an S3 in memory. Any key signs."""
+
+    def __init__(self):
+        self.port = free_port()
+        self.process = subprocess.Popen([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(self._answers, self.process, "moto (is it in this Python?)")
+        self.make_bucket()
+
+    def make_bucket(self):
+        # moto wants some Authorization, but does not look into it.
+        request = urllib.request.Request(self.url + "/lyceum", method="PUT", headers={"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request"})
+        urllib.request.urlopen(request, timeout=10).read()
+
+    def _answers(self):
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+
+
 def main():
     postgres = Postgres()
     try:
-        return subprocess.run(sys.argv[1:], env=dict(os.environ, LYCEUM_TEST_POSTGRES=postgres.url)).returncode
+        s3 = S3()
+        try:
+            environment = dict(os.environ, LYCEUM_TEST_POSTGRES=postgres.url, LYCEUM_TEST_S3=s3.url)
+            return subprocess.run(sys.argv[1:], env=environment).returncode
+        finally:
+            s3.close()
     finally:
         postgres.close()
 

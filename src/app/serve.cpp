@@ -17,6 +17,7 @@
 #include "base/files.h"
 #include "base/sd_notify.h"
 #include "cli/settings.h"
+#include "cli/store_settings.h"
 #include "http/server.h"
 
 namespace lyceum::app {
@@ -108,6 +109,14 @@ void wait_for_stop(const sigset_t& signals, http::Server& server) {
   }
 }
 
+// Under a lock, because several servers may start on one new store together. Returns the administrator's token, once.
+std::optional<std::string> fill_new_hub(hub::Hub& hub, const cli::Settings& settings) {
+  const auto held = hub.take_lock("fill");
+  auto token = hub.bootstrap_administrator(settings.text("administrator"));
+  if (!settings.text("starter").empty()) import_starter(hub, administrator(hub, settings), settings.text("starter"));
+  return token;
+}
+
 int serve(const Args& args) {
   const sigset_t signals = taken_signals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
@@ -115,13 +124,11 @@ int serve(const Args& args) {
   choose_log_format(settings.text("log-format"));
   raise_file_limit();
   const SystemClock clock;
-  hub::HubOptions hub_options;
-  hub_options.data_folder = fs::absolute(settings.text("data"));
+  hub::HubOptions hub_options = cli::hub_options(settings, settings.text("data"));
   hub_options.repo_quota_bytes = static_cast<uint64_t>(settings.number("quota-repository-gib")) << 30;
   hub_options.namespace_quota_bytes = static_cast<uint64_t>(settings.number("quota-namespace-gib")) << 30;
   const auto hub = hub::Hub::open(hub_options, clock);
-  const auto token = hub->bootstrap_administrator(settings.text("administrator"));
-  if (!settings.text("starter").empty()) import_starter(*hub, administrator(*hub, settings), settings.text("starter"));
+  const auto token = fill_new_hub(*hub, settings);
 
   api::EngineManagerOptions engine_options;
   engine_options.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads"))};

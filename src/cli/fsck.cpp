@@ -2,6 +2,7 @@
 
 #include "base/progress.h"
 #include "cli/command.h"
+#include "cli/store_settings.h"
 #include "hub/hub.h"
 
 namespace lyceum::cli {
@@ -9,17 +10,17 @@ namespace {
 
 struct Args {
   std::string data;
+  Settings settings;
 };
 
 int fsck(const Args& args, const Globals& globals) {
   const std::string& data = args.data.empty() ? globals.data : args.data;
   if (data.empty()) throw Error(Code::invalid_argument, "name the data folder: lyceum fsck --data FOLDER");
-  if (!std::filesystem::exists(std::filesystem::path(data) / "lyceum.db")) {
+  const hub::HubOptions options = hub_options(args.settings, data);
+  if (options.store.target.empty() && !std::filesystem::exists(std::filesystem::path(data) / "lyceum.db")) {
     throw Error(Code::not_found, data + " is not a Lyceum data folder (it has no lyceum.db)");
   }
   const SystemClock clock;
-  hub::HubOptions options;
-  options.data_folder = data;
   const auto hub = hub::Hub::open(options, clock);
   hub::Hub::FsckReport report;
   {
@@ -40,9 +41,10 @@ int fsck(const Args& args, const Globals& globals) {
 }  // namespace
 
 void configure_fsck(Options& options, const Globals& globals, Run& run) {
-  options.footer("The server must be stopped: one process opens a data folder at a time.");
+  options.footer("The server must be stopped, because one process opens a data folder at a time; servers with --shared may run, if this gets a data folder of its own.");
   auto args = std::make_shared<Args>();
   options.add_option("--data", args->data, "the data folder to check; default: LYCEUM_DATA");
+  args->settings.bind_store(options);
   options.callback([args, &globals, &run] { run = [args, &globals] { return fsck(*args, globals); }; });
 }
 

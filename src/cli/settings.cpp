@@ -17,6 +17,18 @@ constexpr SettingRow kRows[] = {
     {"tls-port", "LYCEUM_TLS_PORT", "7843", "port for HTTPS, when there is a certificate; 0 takes any free one"},
     {"plain-http", "LYCEUM_PLAIN_HTTP", "true", "serve plain HTTP beside HTTPS?"},
     {"data", "LYCEUM_DATA", "data", "folder that holds everything: database, repositories, large files, keys"},
+    {"database", "LYCEUM_DATABASE", "", "empty: SQLite in the data folder; or postgresql://user@host/name (its password best in ~/.pgpass or in this environment variable)"},
+    {"database-connections", "LYCEUM_DATABASE_CONNECTIONS", "24", "PostgreSQL: connections for reading; half as many for writing on top"},
+    {"shared", "LYCEUM_SHARED", "", "several servers over one PostgreSQL: the folder that they share, with git repositories and keys; each has its own data folder"},
+    {"s3-endpoint", "LYCEUM_S3_ENDPOINT", "", "S3 store for large files, https://…; empty: they are in the data folder"},
+    {"s3-bucket", "LYCEUM_S3_BUCKET", "", "its bucket, which must exist"},
+    {"s3-prefix", "LYCEUM_S3_PREFIX", "", "start of all keys in the bucket, such as lyceum/"},
+    {"s3-region", "LYCEUM_S3_REGION", "us-east-1", "its region"},
+    {"s3-key-id", "LYCEUM_S3_KEY_ID", "", "access key; its secret comes from LYCEUM_S3_SECRET or the next file"},
+    {"s3-secret-file", "LYCEUM_S3_SECRET_FILE", "", "file with the secret of the access key"},
+    {"s3-path-style", "LYCEUM_S3_PATH_STYLE", "true", "true: endpoint/bucket/key; false: bucket.endpoint/key"},
+    {"s3-redirect", "LYCEUM_S3_REDIRECT", "false", "send downloads to the S3 store with a signed link, instead of sending the bytes"},
+    {"s3-cache-gib", "LYCEUM_S3_CACHE_GIB", "100", "local copies of large files, in GiB; the least recently used leave first"},
     {"public-url", "LYCEUM_PUBLIC_URL", "", "address that clients use, when a proxy in front changes it; empty: from each request"},
     {"web", "LYCEUM_WEB", "web/dist", "folder with the built web pages"},
     {"starter", "LYCEUM_STARTER", "", "folder with starter content, imported where it is not there yet; empty: none"},
@@ -59,11 +71,19 @@ Settings::Settings() {
   for (const SettingRow& row : kRows) values_[std::string(row.name)] = row.fallback;
 }
 
+void Settings::bind_store(Options& options) { bind_rows(options, true); }
+
 void Settings::bind(Options& options) {
+  bind_rows(options, false);
+  options.set_config("--config", "settings file");
+}
+
+void Settings::bind_rows(Options& options, bool store_only) {
   for (const SettingRow& row : kRows) {
+    const bool is_store = row.name.starts_with("database") || row.name.starts_with("s3-") || row.name == "shared";
+    if (store_only && !is_store) continue;
     options.add_option("--" + std::string(row.name), values_[std::string(row.name)], std::string(row.meaning)).envname(std::string(row.environment)).capture_default_str();
   }
-  options.set_config("--config", "settings file");
 }
 
 const std::string& Settings::text(std::string_view name) const {

@@ -25,12 +25,14 @@ std::string settings_markdown();
 class Settings {
  public:
   Settings();
-  void bind(Options& options);   // adds every row as an option; the object must outlive parsing
+  void bind(Options& options);        // adds every row as an option; the object must outlive parsing
+  void bind_store(Options& options);  // only those that say where the hub keeps its things, but for its data folder
   const std::string& text(std::string_view name) const;
   int64_t number(std::string_view name) const;   // Error(invalid_argument) naming the setting
   bool yes(std::string_view name) const;
 
  private:
+  void bind_rows(Options& options, bool store_only);
   std::map<std::string, std::string, std::less<>> values_;
 };
 

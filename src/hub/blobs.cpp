@@ -13,6 +13,9 @@ std::string digest_bytes(std::string_view hex) {
 bool HubImpl::has_blob(std::string_view sha256) { return blobs_->has(sha256); }
 uint64_t HubImpl::blob_size(std::string_view sha256) { return blobs_->get_size(sha256); }
 std::filesystem::path HubImpl::blob_path(std::string_view sha256) { return blobs_->get_path(sha256); }
+std::string HubImpl::blob_url(std::string_view sha256, const std::string& disposition, const std::string& type) {
+  return blobs_->find_url(sha256, disposition, type);
+}
 std::unique_ptr<BlobWriter> HubImpl::write_blob() { return blobs_->write(); }
 
 std::optional<int64_t> HubImpl::find_blob_id(Database& database, std::string_view sha256) {

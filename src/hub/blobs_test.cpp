@@ -1,5 +1,7 @@
+#include "base/random.h"
 #include "hub/blobs/disk_blob_store.h"
 #include "hub/blobs/mem_blob_store.h"
+#include "hub/blobs/s3_blob_store.h"
 #include "hub/hub_fixture.h"
 
 namespace lyceum::hub {
@@ -9,8 +11,20 @@ namespace {
 class BlobStoreContract : public ::testing::TestWithParam<const char*> {
  protected:
   BlobStoreContract() {
-    if (std::string_view(GetParam()) == "mem") store = std::make_unique<MemBlobStore>();
+    const std::string_view kind = GetParam();
+    if (kind == "mem") store = std::make_unique<MemBlobStore>();
+    else if (kind == "s3") store = std::make_unique<S3BlobStore>(s3(), folder.path() / "cache", folder.path() / "staging");
     else store = std::make_unique<DiskBlobStore>(folder.path() / "blobs", folder.path() / "staging");
+  }
+  S3Options s3() const {
+    S3Options options = test_s3(folder.path().string());
+    options.part_bytes = 5u << 20;
+    return options;
+  }
+  std::string put(const std::string& content) {
+    const auto writer = store->write();
+    writer->write(as_bytes(content));
+    return writer->finish(std::nullopt);
   }
   size_t staged() const {
     const fs::path staging = folder.path() / "staging";
@@ -73,7 +87,110 @@ TEST_P(BlobStoreContract, StrangeDigestsAreAbsent) {
   EXPECT_THROW(store->get_size("nope"), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, BlobStoreContract, ::testing::Values("disk", "mem"));
+TEST_P(BlobStoreContract, ContentHashesToItsName) {
+  if (std::string_view(GetParam()) == "mem") GTEST_SKIP() << "memory has no files";
+  const std::string sha256 = put("content");
+  EXPECT_EQ(store->hash_content(sha256), sha256);
+  EXPECT_EQ(read_file(store->get_path(sha256)), "content");
+}
+
+std::vector<const char*> kinds() {
+  if (environment("LYCEUM_TEST_S3").empty()) return {"disk", "mem"};
+  return {"disk", "mem", "s3"};
+}
+
+INSTANTIATE_TEST_SUITE_P(All, BlobStoreContract, ::testing::ValuesIn(kinds()));
+
+class S3Blobs : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (environment("LYCEUM_TEST_S3").empty()) GTEST_SKIP() << "run through tests/with_servers.py";
+    options = test_s3(folder.path().string());
+    options.part_bytes = 5u << 20;
+    store = open("cache");
+  }
+  std::unique_ptr<S3BlobStore> open(const std::string& cache) const {
+    return std::make_unique<S3BlobStore>(options, folder.path() / cache, folder.path() / "staging");
+  }
+  std::string put(const std::string& content) {
+    const auto writer = store->write();
+    writer->write(as_bytes(content));
+    return writer->finish(std::nullopt);
+  }
+  TempFolder folder;
+  S3Options options;
+  std::unique_ptr<S3BlobStore> store;
+};
+
+TEST_F(S3Blobs, LargeFileGoesInPartsAndComesBackWhole) {
+  std::string content = secure_bytes(1 << 20);
+  while (content.size() < 12'000'001) content += content;
+  const std::string sha256 = put(content);
+  const auto other = open("cache of another server");
+  EXPECT_EQ(other->get_size(sha256), content.size());
+  EXPECT_EQ(other->load(sha256, 5'242'879, 3), content.substr(5'242'879, 3));
+  EXPECT_EQ(read_file(other->get_path(sha256)), content);
+  EXPECT_EQ(other->hash_content(sha256), sha256);
+}
+
+TEST_F(S3Blobs, AnyCopyMayGo) {
+  const std::string sha256 = put("kept in the bucket");
+  fs::remove_all(folder.path() / "cache");
+  EXPECT_EQ(read_file(store->get_path(sha256)), "kept in the bucket");
+}
+
+TEST_F(S3Blobs, ForeignBytesUnderANameAreNotServed) {
+  const fs::path file = folder.path() / "other";
+  write_file_durable(file, "other bytes");
+  const std::string name = sha256_hex("the right bytes");
+  S3Client(options).put_file(options.prefix + "blobs/" + name, file, 11, sha256_hex("other bytes"));
+  EXPECT_THROW(store->get_path(name), Error);
+  EXPECT_NE(store->hash_content(name), name);
+}
+
+TEST_F(S3Blobs, CopiesOverTheLimitLeaveOldestFirst) {
+  const std::string old = put(std::string(1000, 'a')), young = put(std::string(1000, 'b'));
+  const fs::path path = store->get_path(old);
+  fs::last_write_time(path, fs::file_time_type::clock::now() - std::chrono::hours(1));
+  options.cache_bytes = 1500;
+  const auto small = open("cache");
+  { small->write()->finish(std::nullopt); }
+  EXPECT_FALSE(fs::exists(path));
+  EXPECT_TRUE(fs::exists(store->get_path(young)));
+  EXPECT_EQ(read_file(store->get_path(old)), std::string(1000, 'a'));
+}
+
+TEST_F(S3Blobs, LinksAreSignedOnlyWhenAskedFor) {
+  const std::string sha256 = put("linked");
+  EXPECT_EQ(store->find_url(sha256, "", ""), "");
+  options.redirect = true;
+  const std::string url = open("cache")->find_url(sha256, "attachment; filename=\"a b\"", "text/plain");
+  EXPECT_NE(url.find("/lyceum/" + options.prefix + "blobs/" + sha256 + "?X-Amz-Algorithm="), std::string::npos);
+  EXPECT_NE(url.find("response-content-disposition=attachment%3B%20filename%3D%22a%20b%22"), std::string::npos);
+  EXPECT_EQ(url.find(options.secret), std::string::npos);
+}
+
+TEST_F(S3Blobs, MissingBucketIsNamed) {
+  options.bucket = "not-there";
+  try {
+    open("cache");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("not-there"), std::string::npos);
+  }
+}
+
+TEST(S3List, IsRead) {
+  const S3Page page = parse_s3_list("<?xml version=\"1.0\"?><ListBucketResult><IsTruncated>true</IsTruncated><Contents><Key>a&amp;b</Key><Size>5</Size></Contents>"
+                                    "<Contents><Key>c</Key><Size>0</Size></Contents><NextContinuationToken>t&lt;</NextContinuationToken></ListBucketResult>");
+  ASSERT_EQ(page.items.size(), 2u);
+  EXPECT_EQ(page.items[0].key, "a&b");
+  EXPECT_EQ(page.items[0].size, 5u);
+  EXPECT_EQ(page.next, "t<");
+  EXPECT_THROW(parse_s3_list("<html>"), Error);
+  EXPECT_THROW(parse_s3_list("<ListBucketResult><Contents><Key>a</Key>"), Error);
+  EXPECT_THROW(parse_s3_list("<ListBucketResult><Contents><Key>a</Key><Size>x</Size></Contents>"), Error);
+}
 
 class XetIndex : public HubFixture {};
 

@@ -87,23 +87,42 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
   });
   catalogue_->refresh(repo.id);
   try {
-    {
-      const std::lock_guard lock(refs_mutex_);
-      if (refs_unsynced_.contains(repo.id)) throw Error(Code::unavailable, "earlier refs are waiting");
-      if (cleaned_.insert(repo.id).second) git::Repository::remove_leftovers(git.folder());
-    }
-    for (const RefChange& change : changes) {
-      if (change.target) git.set_ref(change.name, *change.target);
-      else git.remove_ref(change.name);
-    }
-    const std::lock_guard lock(refs_mutex_);
-    refs_done_.insert(repo.id);
+    write_ref_files(repo, git, changes);
   } catch (const Error& error) {
     // The change is committed: the database has it. The ref files follow before git reads the folder, or at the next start.
     log::warn("{}: the ref files will be written later: {}", repo.repo_id.full_name(), error.what());
     const std::lock_guard lock(refs_mutex_);
     refs_unsynced_.insert(repo.id);
   }
+}
+
+void HubImpl::write_ref_files(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes) {
+  {
+    const std::lock_guard lock(refs_mutex_);
+    if (refs_unsynced_.contains(repo.id)) throw Error(Code::unavailable, "earlier refs are waiting");
+    if (cleaned_.insert(repo.id).second) git::Repository::remove_leftovers(git.folder());
+  }
+  for (const RefChange& change : changes) {
+    if (change.target) git.set_ref(change.name, *change.target);
+    else git.remove_ref(change.name);
+  }
+  mark_refs_written(repo);
+}
+
+// One hub: the mark rides along with the next transaction. Several hubs: cleared now, if the lock was ours all the time; if the store lost
+// it, another hub may have written in between, and the next one to take the lock compares.
+void HubImpl::mark_refs_written(const Repo& repo) {
+  if (!is_shared()) {
+    const std::lock_guard lock(refs_mutex_);
+    refs_done_.insert(repo.id);
+    return;
+  }
+  const bool ours = locks_.is_intact(repo.id);
+  store_->write([&](Database& database) {
+    database.execute("SET LOCAL synchronous_commit = off");  // losing the mark costs a comparison
+    database.run("UPDATE repos SET refs_pending = ?2 WHERE id = ?1", repo.id, !ours);
+  });
+  if (!ours) throw Error(Code::unavailable, "the lock was lost while the refs were being written");
 }
 
 void HubImpl::sync_refs(const Repo& repo, git::Repository& git) {
@@ -122,9 +141,9 @@ void HubImpl::sync_refs(const Repo& repo, git::Repository& git) {
     const auto found = present.find(name);
     if (found == present.end() || found->second != oid) git.set_ref(name, oid);
   }
+  mark_refs_written(repo);
   const std::lock_guard lock(refs_mutex_);
   refs_unsynced_.erase(repo.id);
-  refs_done_.insert(repo.id);
   cleaned_.insert(repo.id);
 }
 

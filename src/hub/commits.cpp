@@ -105,6 +105,8 @@ CommitInfo HubImpl::commit(const Caller& caller, const RepoId& id, const CommitR
   made.objects.emplace(oid, git::Repository::NewObject{git::Kind::commit, std::move(text)});
   git->write_objects(made.objects);
   move_refs(repo, *git, {{ref, oid}}, [&](Database& database) {
+    // The repository's lock keeps others away; should the store have lost it, this keeps their commit.
+    if (find_ref(database, repo, ref) != head) throw Error(Code::conflict, "A commit has happened since. Please refresh and try again.");
     for (const std::string& sha256 : made.blobs_used) link_in(database, repo, sha256);
   }, &caller);
   return commit_info(*git, oid);

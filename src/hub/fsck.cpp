@@ -146,7 +146,7 @@ void HubImpl::fsck_blobs(FsckReport& report, const std::set<std::string>& named_
     report.blob_bytes += size;
     if (!is_hex(name, 64) || !blobs_->has(name)) {
       say(report.notes, "blobs/ holds a file that is not in its place: " + name);
-    } else if (sha256_file_hex(blobs_->get_path(name)) != name) {
+    } else if (blobs_->hash_content(name) != name) {
       say(report.problems, "the large file " + name + " has other content than its name says");
     } else if (!named_blobs.contains(name)) {
       say(report.notes, "the large file " + name + " is in no commit");
@@ -156,7 +156,7 @@ void HubImpl::fsck_blobs(FsckReport& report, const std::set<std::string>& named_
 }
 
 void HubImpl::fsck_orphans(FsckReport& report, const std::set<std::string>& folders) {
-  const fs::path root = options_.data_folder / "repos";
+  const fs::path root = shared_folder() / "repos";
   for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator(); ++it) {
     if (it.depth() < 2) continue;
     it.disable_recursion_pending();

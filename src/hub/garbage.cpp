@@ -277,7 +277,7 @@ class GarbageCollector {
       while (rows.step()) known.insert(hub_.folder_of(rows.text(0)).string());
     }
     std::vector<fs::path> old;
-    const fs::path root = hub_.options_.data_folder / "repos";
+    const fs::path root = hub_.options_.shared_folder / "repos";
     for (auto it = fs::recursive_directory_iterator(root); it != fs::recursive_directory_iterator(); ++it) {
       if (it.depth() < 2) continue;
       it.disable_recursion_pending();
@@ -312,6 +312,7 @@ class GarbageCollector {
 };
 
 GarbageReport HubImpl::collect_garbage(const GarbageOptions& options) {
+  if (is_shared()) throw Error(Code::unsupported, "garbage is not collected while several servers may share the store; run one server without --shared to collect");
   const std::unique_lock lock(garbage_mutex_, std::try_to_lock);
   if (!lock) throw Error(Code::conflict, "a garbage collection is under way already");
   return GarbageCollector(*this, options).run();

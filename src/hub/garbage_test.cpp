@@ -15,6 +15,13 @@ constexpr GarbageOptions kAll{.dry_run = false, .grace_ms = 0, .staging_grace_ms
 
 class Garbage : public HubFixture {
  protected:
+  // Large files in a folder, whatever the metadata is in: a store without ages (S3) is never collected.
+  Garbage() {
+    HubOptions options = test_options(folder.path() / "data");
+    options.s3 = {};
+    hub.reset();
+    hub = Hub::open(options, clock);
+  }
   std::string upload(const RepoId& id, const std::string& content, bool commit = true) {
     const auto writer = hub->write_blob();
     writer->write(as_bytes(content));

@@ -19,8 +19,9 @@
 #include "base/bytes.h"
 #include "base/clock.h"
 #include "base/json.h"
-#include "hub/identity.h"
+#include "hub/blobs/s3_options.h"
 #include "hub/garbage.h"
+#include "hub/identity.h"
 #include "hub/store/store_options.h"
 
 namespace lyceum::hub {
@@ -116,6 +117,10 @@ struct HubOptions {
   uint64_t inline_limit_bytes = 10u << 20;   // larger files must be LFS
   StoreOptions store = {};                   // an empty target is data_folder/lyceum.db
   uint64_t repo_quota_bytes = 0, namespace_quota_bytes = 0;   // 0: none (quotas.h)
+  S3Options s3 = {};                         // no endpoint: large files are in blobs/
+  // For several hubs over one PostgreSQL: the folder that they share, with the git repositories, the keys, xorbs in flight and, without S3,
+  // the large files. Empty: data_folder, and one hub.
+  std::filesystem::path shared_folder = {};
 };
 
 // A blob being received. Bytes go to staging/ and are hashed on the way.
@@ -231,7 +236,9 @@ class Hub {
   // --- blobs ---------------------------------------------------------------------------------------------------------------
   virtual bool has_blob(std::string_view sha256) = 0;
   virtual uint64_t blob_size(std::string_view sha256) = 0;
-  virtual std::filesystem::path blob_path(std::string_view sha256) = 0;
+  virtual std::filesystem::path blob_path(std::string_view sha256) = 0;  // with S3: of a local copy, fetched if need be
+  // With S3 and redirects: a link that is good for an hour; "" otherwise.
+  virtual std::string blob_url(std::string_view sha256, const std::string& disposition, const std::string& type) = 0;
   virtual std::unique_ptr<BlobWriter> write_blob() = 0;
   // An upload makes a blob usable by this repository (possession); reading a blob by digest needs a repository that has it.
   virtual void link_blob(const Repo& repo, std::string_view sha256) = 0;
@@ -267,7 +274,10 @@ class Hub {
   struct StockCounts { uint64_t repos = 0, blobs = 0, accounts = 0; };
   virtual StockCounts count_stock() = 0;                 // rows, not files
   virtual std::string signing_key() = 0;                 // for signed URLs and Xet tokens; kept in keys/
-  virtual const std::filesystem::path& data_folder() const = 0;
+  virtual const std::filesystem::path& data_folder() const = 0;    // of this process
+  virtual const std::filesystem::path& shared_folder() const = 0;  // of all hubs over the same store; one hub: data_folder()
+  // A lock by name that one caller in all these hubs holds, until the result dies. Error(unavailable) after a minute.
+  virtual std::shared_ptr<void> take_lock(const std::string& name) = 0;
   virtual json::value setting(std::string_view key) = 0;                       // small persistent key-value store (null if absent)
   virtual void set_setting(std::string_view key, const json::value& value) = 0;
 };

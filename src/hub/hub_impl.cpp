@@ -11,6 +11,8 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "hub/blobs/disk_blob_store.h"
+#include "hub/blobs/s3_blob_store.h"
 #include "hub/model_facts.h"
 
 namespace lyceum::hub {
@@ -48,8 +50,13 @@ void clear_staging(const fs::path& folder) {
   drop_old_parts(folder / "multipart");
 }
 
-HubOptions with_absolute_folder(HubOptions options) {
+HubOptions completed(HubOptions options) {
   options.data_folder = fs::absolute(options.data_folder);
+  options.shared_folder = options.shared_folder.empty() ? options.data_folder : fs::absolute(options.shared_folder);
+  if (options.store.target.empty()) options.store.target = options.data_folder / "lyceum.db";
+  if (options.shared_folder != options.data_folder && !is_postgresql(options.store.target)) {
+    throw Error(Code::invalid_argument, "--shared, for several servers over one store, needs --database postgresql://…");
+  }
   return options;
 }
 
@@ -83,14 +90,23 @@ UniqueFd HubImpl::lock_folder(const fs::path& data) {
 }
 
 HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
-    : options_(with_absolute_folder(options)), clock_(clock), lock_(lock_folder(options_.data_folder)) {
+    : options_(completed(options)),
+      clock_(clock),
+      lock_(lock_folder(options_.data_folder)),
+      names_(options_.store),
+      locks_(names_, is_shared() ? [this](int64_t repo_id) { take_over(repo_id); } : std::function<void(int64_t)>()) {
   if (sodium_init() < 0) throw Error(Code::internal, "libsodium could not start");
   const fs::path& data = options_.data_folder;
   clear_staging(data / "staging");
-  for (const char* name : {"staging", "blobs", "repos", "logs", "keys"}) make_folders_durable(data / name);
-  fs::permissions(data / "keys", fs::perms::owner_all);
-  signing_key_ = load_or_make_key(data / "keys" / "signing.key");
-  open_store();
+  const fs::path& shared = options_.shared_folder;
+  make_folders_durable(data / "logs");
+  for (const fs::path& folder : {git_staging(), shared / "repos", shared / "keys"}) make_folders_durable(folder);
+  fs::permissions(shared / "keys", fs::perms::owner_all);
+  {
+    const auto starting = take_lock("open");  // several hubs may start together
+    signing_key_ = load_or_make_key(shared / "keys" / "signing.key");
+    open_store();
+  }
   audit_ = std::make_unique<Audit>(*store_, clock_);
   tokens_ = std::make_unique<Tokens>(*store_, clock_, *audit_);
   sessions_ = std::make_unique<Sessions>(*store_, clock_, *audit_);
@@ -100,7 +116,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   collections_ = std::make_unique<Collections>(*store_, clock_);
   access_requests_ = std::make_unique<AccessRequests>(*store_, clock_, *audit_);
   device_logins_ = std::make_unique<DeviceLogins>(*store_, clock_, *audit_, *tokens_);
-  blobs_ = std::make_unique<DiskBlobStore>(data / "blobs", data / "staging");
+  open_blobs();
   discussions_ = std::make_unique<Discussions>(*this);
   history_ = std::make_unique<History>(*this);
   lfs_locks_ = std::make_unique<LfsLocks>(*this);
@@ -117,11 +133,27 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   downloads_->start();
 }
 
+void HubImpl::open_blobs() {
+  const fs::path& data = options_.data_folder;
+  if (!options_.s3.endpoint.empty()) {
+    blobs_ = std::make_unique<S3BlobStore>(options_.s3, data / "blob-cache", data / "staging");
+  } else {
+    blobs_ = std::make_unique<DiskBlobStore>(options_.shared_folder / "blobs", git_staging());
+  }
+}
+
+fs::path HubImpl::git_staging() const { return options_.shared_folder / "staging" / (is_shared() ? "git" : ""); }
+
+std::shared_ptr<void> HubImpl::take_lock(const std::string& name) {
+  auto held = names_.try_lock(name, std::chrono::seconds(60));
+  if (!held) throw Error(Code::unavailable, "another server is busy with the same (" + name + "); try again");
+  return std::make_shared<NamedLocks::Held>(std::move(*held));
+}
+
 void HubImpl::open_store() {
-  StoreOptions options = options_.store;
-  if (options.target.empty()) options.target = options_.data_folder / "lyceum.db";
-  store_ = std::make_unique<Store>(options);
-  if (!is_postgresql(options.target)) fs::permissions(options.target, fs::perms::owner_read | fs::perms::owner_write);
+  store_ = std::make_unique<Store>(options_.store);
+  const std::string& target = options_.store.target;
+  if (!is_postgresql(target)) fs::permissions(target, fs::perms::owner_read | fs::perms::owner_write);
 }
 
 HubImpl::~HubImpl() {

@@ -12,6 +12,10 @@
 // The hub itself reads refs from the database only, so nobody sees step 4 late. A git push is the one change that starts on disk:
 // push_pending=1 is committed before receive-pack runs, and until Push::finish() has recorded the refs, open() takes them from the
 // disk (if they pass the same checks) instead of putting them back.
+//
+// Several hubs over one PostgreSQL (options.shared_folder): the repository lock is an advisory lock of the server, and who takes it first
+// finishes what a hub that died left (take_over), so nothing waits for a restart. refs_pending is then cleared at once, still under the lock,
+// because a mark that is cleared later could hide another hub's.
 #pragma once
 
 #include <atomic>
@@ -25,7 +29,7 @@
 #include "hub/access.h"
 #include "hub/access_requests.h"
 #include "hub/audit.h"
-#include "hub/blobs/disk_blob_store.h"
+#include "hub/blobs/blob_store.h"
 #include "hub/catalogue.h"
 #include "hub/collections.h"
 #include "hub/device_logins.h"
@@ -114,6 +118,7 @@ class HubImpl final : public Hub {
   bool has_blob(std::string_view sha256) override;
   uint64_t blob_size(std::string_view sha256) override;
   std::filesystem::path blob_path(std::string_view sha256) override;
+  std::string blob_url(std::string_view sha256, const std::string& disposition, const std::string& type) override;
   std::unique_ptr<BlobWriter> write_blob() override;
   void link_blob(const Repo& repo, std::string_view sha256) override;
   bool repo_has_blob(const Repo& repo, std::string_view sha256) override;
@@ -138,6 +143,8 @@ class HubImpl final : public Hub {
   // hub_impl.cpp
   std::string signing_key() override { return signing_key_; }
   const std::filesystem::path& data_folder() const override { return options_.data_folder; }
+  const std::filesystem::path& shared_folder() const override { return options_.shared_folder; }
+  std::shared_ptr<void> take_lock(const std::string& name) override;
   json::value setting(std::string_view key) override;
   void set_setting(std::string_view key, const json::value& value) override;
 
@@ -163,12 +170,16 @@ class HubImpl final : public Hub {
   // hub_impl.cpp
   static UniqueFd lock_folder(const fs::path& data);
   void open_store();
+  void open_blobs();
+  bool is_shared() const { return options_.shared_folder != options_.data_folder; }
+  fs::path git_staging() const;  // on the file system of repos/
   void transact(const std::function<void(Database&)>& change);
   // access.cpp
   Repo get_for_write(const Caller& caller, const RepoId& id);
   Repo get_for_commit(const Caller& caller, const RepoId& id, std::string_view ref);
   // repos.cpp
   fs::path folder_of(const std::string& public_id) const;
+  bool is_pending(const Repo& repo);
   RepoPool::Lease open_git(const Repo& repo);  // Error(conflict) for a catalogue entry
   // branches.cpp
   std::optional<git::Oid> find_ref(Database& database, const Repo& repo, std::string_view name);
@@ -176,6 +187,8 @@ class HubImpl final : public Hub {
   // after a crash) is named in the events that follow from it.
   void move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra = {},
                  const Caller* mover = nullptr);
+  void write_ref_files(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes);
+  void mark_refs_written(const Repo& repo);
   void announce_refs(Database& database, const Repo& repo, json::array updated);
   git::Oid write_empty_commit(const Caller& caller, git::Repository& git);
   void sync_refs(const Repo& repo, git::Repository& git);  // disk := database
@@ -186,6 +199,8 @@ class HubImpl final : public Hub {
   void check_pushed(Database& database, const Repo& repo, const git::Repository& git, const Caller* caller,
                     const std::vector<RefChange>& changes, std::vector<std::string>& to_link);
   void recover();
+  void recover_repo(const Repo& repo, bool pushed);  // the caller holds the lock
+  void take_over(int64_t repo_id);                   // several hubs: what one that died left of this repository
   // content.cpp
   void forget_pointers(const Repo& repo);
   void add_last_commits(const Repo& repo, git::Repository& git, const git::Oid& commit, std::string_view folder, bool recursive, std::vector<FileEntry>& entries);
@@ -229,8 +244,9 @@ class HubImpl final : public Hub {
   std::unique_ptr<Collections> collections_;
   std::unique_ptr<AccessRequests> access_requests_;
   std::unique_ptr<DeviceLogins> device_logins_;
-  std::unique_ptr<DiskBlobStore> blobs_;
+  std::unique_ptr<BlobStore> blobs_;
   RepoPool pool_;
+  NamedLocks names_;
   RepoLocks locks_;
   std::string signing_key_;
   std::unique_ptr<Discussions> discussions_;

@@ -132,6 +132,34 @@ void HubImpl::adopt_refs(const Repo& repo, git::Repository& git, const Caller* c
   }, caller);
 }
 
+void HubImpl::recover_repo(const Repo& repo, bool pushed) {
+  git::Repository::remove_leftovers(folder_of(repo.public_id));
+  const auto git = open_git(repo);
+  if (!pushed) return sync_refs(repo, *git);
+  try {
+    adopt_refs(repo, *git, nullptr);
+  } catch (const Error& error) {
+    if (error.code() == Code::storage_full || error.code() == Code::unavailable) throw;
+    log::warn("{}: an interrupted push was put back: {}", repo.repo_id.full_name(), error.what());
+  }
+}
+
+void HubImpl::take_over(int64_t repo_id) {
+  std::optional<Repo> repo;
+  bool pushed = false;
+  {
+    static const std::string sql = "SELECT " + std::string(kRepoColumns) +
+                                   ", r.push_pending FROM repos r WHERE r.id = ?1 AND (r.refs_pending <> 0 OR r.push_pending <> 0)";
+    const auto reader = store_->read();
+    Rows rows = reader->query(sql, repo_id);
+    if (!rows.step()) return;
+    repo = read_repo(rows);
+    pushed = rows.boolean(18);
+  }
+  log::info("{}: finishing what another server had begun", repo->repo_id.full_name());
+  recover_repo(*repo, pushed);
+}
+
 void HubImpl::recover() {
   std::vector<std::pair<Repo, bool>> pending;
   {
@@ -141,18 +169,8 @@ void HubImpl::recover() {
     while (rows.step()) pending.emplace_back(read_repo(rows), rows.boolean(kRepoColumnCount));
   }
   for (const auto& [repo, pushed] : pending) {
-    git::Repository::remove_leftovers(folder_of(repo.public_id));
-    const auto git = open_git(repo);
-    if (!pushed) {
-      sync_refs(repo, *git);
-      continue;
-    }
-    try {
-      adopt_refs(repo, *git, nullptr);
-    } catch (const Error& error) {
-      if (error.code() == Code::storage_full) throw;
-      log::warn("{}: an interrupted push was put back: {}", repo.repo_id.full_name(), error.what());
-    }
+    if (is_shared()) locks_.try_lock(repo.id);  // take_over() does it; a lock that is taken means that another hub is at it
+    else recover_repo(repo, pushed);
   }
   if (!pending.empty()) log::info("recovered {} repositories that were being written when the server stopped", pending.size());
 }

@@ -1,7 +1,6 @@
 #include "hub/repo_pool.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/error.h"
 
@@ -32,20 +31,45 @@ void RepoPool::give_back(std::unique_ptr<git::Repository> repository) noexcept {
   if (idle_.size() > kIdleMax) idle_.pop_back();
 }
 
-RepoLocks::Held RepoLocks::lock(int64_t repo_id) {
-  std::unique_lock lock(mutex_);
-  const bool taken = released_.wait_for(lock, std::chrono::seconds(60), [&] { return !held_.contains(repo_id); });
-  if (!taken) throw Error(Code::unavailable, "another change of this repository is in progress; try again");
-  held_.insert(repo_id);
-  return {*this, repo_id};
+RepoLocks::Held::Held(RepoLocks& locks, int64_t id, NamedLocks::Held lock)
+    : locks_(&locks), id_(id), lock_(std::make_shared<NamedLocks::Held>(std::move(lock))) {
+  const std::lock_guard guard(locks.mutex_);
+  locks.held_[id] = lock_;
 }
 
-void RepoLocks::release(int64_t id) noexcept {
+RepoLocks::Held::~Held() {
+  if (locks_ == nullptr) return;
   {
-    const std::lock_guard lock(mutex_);
-    held_.erase(id);
+    const std::lock_guard guard(locks_->mutex_);
+    locks_->held_.erase(id_);
   }
-  released_.notify_all();
+  lock_.reset();
+}
+
+std::optional<RepoLocks::Held> RepoLocks::take(int64_t repo_id, std::chrono::milliseconds patience) {
+  auto lock = locks_.try_lock("repository " + std::to_string(repo_id), patience);
+  if (!lock) return std::nullopt;
+  std::optional<Held> held(std::in_place, *this, repo_id, std::move(*lock));
+  if (take_over_) take_over_(repo_id);
+  return held;
+}
+
+RepoLocks::Held RepoLocks::lock(int64_t repo_id) {
+  auto held = take(repo_id, std::chrono::seconds(60));
+  if (!held) throw Error(Code::unavailable, "another change of this repository is in progress; try again");
+  return std::move(*held);
+}
+
+std::optional<RepoLocks::Held> RepoLocks::try_lock(int64_t repo_id) { return take(repo_id, std::chrono::milliseconds(0)); }
+
+bool RepoLocks::is_intact(int64_t repo_id) {
+  std::shared_ptr<NamedLocks::Held> lock;
+  {
+    const std::lock_guard guard(mutex_);
+    const auto found = held_.find(repo_id);
+    if (found != held_.end()) lock = found->second.lock();
+  }
+  return lock && lock->intact();
 }
 
 }  // namespace lyceum::hub

@@ -1,16 +1,19 @@
 // repo_pool.h: open git repositories, handed out one thread at a time, and the lock that makes writers to one repository take turns.
 #pragma once
 
-#include <condition_variable>
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <list>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 
 #include "git/repository.h"
+#include "hub/store/locks.h"
 
 namespace lyceum::hub {
 
@@ -43,31 +46,37 @@ class RepoPool {
   std::list<std::unique_ptr<git::Repository>> idle_;  // most recently used first
 };
 
-// Held across threads (a push starts on one and may end on another), so not a std::mutex.
+// The lock of a repository: writers take turns, in all hubs that share the store (store/locks.h). Held across threads (a push starts on
+// one and may end on another).
 class RepoLocks {
  public:
+  // take_over runs with the lock just taken, before anybody relies on it; it may finish what a hub that died left behind.
+  RepoLocks(NamedLocks& locks, std::function<void(int64_t repo_id)> take_over) : locks_(locks), take_over_(std::move(take_over)) {}
+
   class Held {
    public:
-    Held(RepoLocks& locks, int64_t id) : locks_(&locks), id_(id) {}
-    Held(Held&& other) noexcept : locks_(other.locks_), id_(other.id_) { other.locks_ = nullptr; }
+    Held(RepoLocks& locks, int64_t id, NamedLocks::Held lock);
+    Held(Held&& other) noexcept : locks_(other.locks_), id_(other.id_), lock_(std::move(other.lock_)) { other.locks_ = nullptr; }
     Held& operator=(Held&&) = delete;
-    ~Held() {
-      if (locks_ != nullptr) locks_->release(id_);
-    }
+    ~Held();
 
    private:
+    friend class RepoLocks;
     RepoLocks* locks_;
     int64_t id_;
+    std::shared_ptr<NamedLocks::Held> lock_;
   };
-  Held lock(int64_t repo_id);  // Error(unavailable) after a minute
+  Held lock(int64_t repo_id);                     // Error(unavailable) after a minute
+  std::optional<Held> try_lock(int64_t repo_id);  // does not wait
+  bool is_intact(int64_t repo_id);                // false: nobody here holds it, or the store lost it
 
  private:
-  friend class Held;
-  void release(int64_t id) noexcept;
+  std::optional<Held> take(int64_t repo_id, std::chrono::milliseconds patience);
 
+  NamedLocks& locks_;
+  const std::function<void(int64_t)> take_over_;
   std::mutex mutex_;
-  std::condition_variable released_;
-  std::set<int64_t> held_;
+  std::map<int64_t, std::weak_ptr<NamedLocks::Held>> held_;
 };
 
 }  // namespace lyceum::hub

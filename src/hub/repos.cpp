@@ -20,7 +20,7 @@ void refuse_taken(Database& database, const RepoId& id) {
 }  // namespace
 
 fs::path HubImpl::folder_of(const std::string& public_id) const {
-  return options_.data_folder / "repos" / public_id.substr(0, 2) / public_id.substr(2, 2) / (public_id + ".git");
+  return options_.shared_folder / "repos" / public_id.substr(0, 2) / public_id.substr(2, 2) / (public_id + ".git");
 }
 
 Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_private, const std::string& sdk) {
@@ -39,7 +39,7 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
   const std::string public_id = to_hex(as_bytes(secure_bytes(12)));
   const int64_t now = clock_.now_ms();
   // Built beside its place, so that repos/ never holds half a repository.
-  const fs::path staged = options_.data_folder / "staging" / (public_id + ".git");
+  const fs::path staged = git_staging() / (public_id + ".git");
   git::Repository::create(staged);
   git::Oid head;
   {
@@ -100,7 +100,7 @@ void HubImpl::delete_repo(const Caller& caller, const RepoId& id) {
   if (repo.head.empty()) return;
   pool_.forget(folder);
   // Out of sight in one step; what a crash leaves in staging/ goes at the next start.
-  const fs::path trash = options_.data_folder / "staging" / (repo.public_id + ".deleted");
+  const fs::path trash = git_staging() / (repo.public_id + ".deleted");
   std::error_code error;
   fs::rename(folder, trash, error);
   if (!error) fs::remove_all(trash, error);
@@ -150,6 +150,11 @@ RepoPool::Lease HubImpl::open_git(const Repo& repo) {
   return pool_.open(folder_of(repo.public_id));
 }
 
+bool HubImpl::is_pending(const Repo& repo) {
+  const auto reader = store_->read();
+  return reader->query("SELECT 1 FROM repos WHERE id = ?1 AND (refs_pending <> 0 OR push_pending <> 0)", repo.id).step();
+}
+
 std::filesystem::path HubImpl::git_folder(const Repo& repo) {
   if (repo.head.empty()) throw repo_not_found();
   bool unsynced = false;
@@ -157,6 +162,8 @@ std::filesystem::path HubImpl::git_folder(const Repo& repo) {
     const std::lock_guard lock(refs_mutex_);
     unsynced = refs_unsynced_.contains(repo.id);
   }
+  // Another hub may have died while it was writing. If the lock is taken, that hub lives, and what is on disk is as it should be.
+  if (is_shared() && !unsynced && is_pending(repo)) locks_.try_lock(repo.id);
   if (unsynced) {
     const auto held = locks_.lock(repo.id);
     const auto git = open_git(repo);

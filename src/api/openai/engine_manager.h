@@ -67,13 +67,10 @@ class EngineManager {
   };
   std::vector<Status> list() const;
 
-  // Guards reading and rewriting the list of deployments (deployments.h).
-  std::mutex& deployments_mutex() { return deployments_mutex_; }
 
  private:
   struct State;
   std::shared_ptr<State> state_;
-  std::mutex deployments_mutex_;
 };
 
 }  // namespace lyceum::api

@@ -218,14 +218,13 @@ void replace(std::vector<Deployment>& all, const Deployment& one) {
 // Everything is loaded before it is recorded, so that what is deployed is known to work.
 http::Response deploy(Context& context) {
   const Deployment wanted = read_deployment(context);
-  EngineManager& engines = context.services.engines;
   ModelTarget target = find_target(context, wanted.model);
   if (target.adapter) throw Error(Code::invalid_argument, wanted.model + " is an adapter; deploy its base model with it: " + target.base.repo.repo_id.full_name());
   target.deployed = true;
   const RunningModel base = start_model(context, target);
   hub::Hub& hub = context.services.hub;
   for (const std::string& name : wanted.adapters) load_adapter(context, base.lease, find_adapter(context, name));
-  const std::lock_guard lock(engines.deployments_mutex());
+  const auto held = hub.take_lock("deployments");
   auto all = load_deployments(hub);
   replace(all, wanted);
   save_deployments(hub, all);
@@ -236,7 +235,7 @@ http::Response undeploy(Context& context) {
   const std::string model = read_deployment(context).model;
   EngineManager& engines = context.services.engines;
   {
-    const std::lock_guard lock(engines.deployments_mutex());
+    const auto held = context.services.hub.take_lock("deployments");
     auto all = load_deployments(context.services.hub);
     if (std::erase_if(all, [&](const Deployment& one) { return one.model == model; }) == 0) throw Error(Code::not_found, model + " is not deployed");
     save_deployments(context.services.hub, all);

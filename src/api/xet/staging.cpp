@@ -76,7 +76,7 @@ StagedXorb::StagedXorb(const fs::path& path) : file_(path) {
 
 Bytes StagedXorb::chunk(size_t index) const { return file_.bytes().subspan(offsets_.at(index), chunks_.at(index).length); }
 
-Staging::Staging(const hub::Hub& hub) : folder_(hub.data_folder() / "staging" / "xorbs") {}
+Staging::Staging(const hub::Hub& hub) : folder_(hub.shared_folder() / "staging" / "xorbs") {}
 
 fs::path Staging::path_of(const xet::Hash& hash) const { return folder_ / (xet::to_text(hash) + ".xorb"); }
 

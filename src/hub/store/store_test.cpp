@@ -10,6 +10,7 @@
 #include "base/files.h"
 #include "base/random.h"
 #include "hub/store/dialect.h"
+#include "hub/store/locks.h"
 #include "hub/store/schema.h"
 #include "hub/test_options.h"
 
@@ -215,6 +216,18 @@ TEST_P(StoreContract, SoundStoreHasNoDamage) { EXPECT_TRUE(store->read()->find_d
 
 INSTANTIATE_TEST_SUITE_P(Engines, StoreContract, ::testing::ValuesIn(engines()), [](const auto& engine) { return engine.param; });
 
+TEST_P(StoreContract, LocksKeepOthersOut) {
+  NamedLocks here(options), there(options);
+  auto held = here.try_lock("a", std::chrono::milliseconds(0));
+  ASSERT_TRUE(held);
+  EXPECT_TRUE(held->intact());
+  EXPECT_FALSE(here.try_lock("a", std::chrono::milliseconds(20)));
+  EXPECT_EQ(there.try_lock("a", std::chrono::milliseconds(20)).has_value(), GetParam() == "sqlite") << "another process, where there can be one";
+  EXPECT_TRUE(there.try_lock("b", std::chrono::milliseconds(0)));
+  held.reset();
+  EXPECT_TRUE(there.try_lock("a", std::chrono::milliseconds(1000)));
+}
+
 class Postgres : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -240,6 +253,15 @@ TEST_F(Postgres, LostConnectionsAreMadeAgain) {
     cut_connections();
     store->write([&](Database& database) { database.run("INSERT INTO settings (key, value) VALUES (?, '')", std::to_string(i)); });
   }
+}
+
+TEST_F(Postgres, LockIsLostWithItsSession) {
+  NamedLocks locks(options), others(options);
+  const auto held = locks.try_lock("a", std::chrono::milliseconds(0));
+  ASSERT_TRUE(held && held->intact());
+  cut_connections();
+  EXPECT_FALSE(held->intact());
+  EXPECT_TRUE(others.try_lock("a", std::chrono::milliseconds(1000)));
 }
 
 TEST_F(Postgres, ConnectionLostInsideATransactionIsRunAgain) {
