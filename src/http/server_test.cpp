@@ -20,15 +20,6 @@
 namespace lyceum::http {
 namespace {
 
-std::string run(const std::string& command) {
-  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  std::string out;
-  std::array<char, 4096> piece;
-  for (size_t got; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;) out.append(piece.data(), got);
-  ::pclose(pipe);
-  return out;
-}
-
 // A socket that sends exactly the bytes it is given.
 class Raw {
  public:

@@ -3,8 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <array>
-#include <cstdio>
 #include <thread>
 
 #include "base/error.h"
@@ -14,15 +12,6 @@
 
 namespace lyceum::http {
 namespace {
-
-std::string run(const std::string& command) {
-  FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
-  std::string out;
-  std::array<char, 4096> piece;
-  for (size_t got; (got = std::fread(piece.data(), 1, piece.size(), pipe)) > 0;) out.append(piece.data(), got);
-  ::pclose(pipe);
-  return out;
-}
 
 class Tls : public ::testing::Test {
  protected:

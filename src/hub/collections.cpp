@@ -202,7 +202,7 @@ std::vector<CollectionItem> Collections::items(const Caller& caller, const Colle
   {
     const std::string sql = "SELECT " + std::string(kRepoColumns) + ", i.public_id, i.note, i.position FROM collection_items i JOIN repos r ON r.id = i.repo_id "
                             "WHERE i.collection_id = ? AND r.disabled = 0 AND " + visible_repos(caller) + " ORDER BY i.position LIMIT ?";
-    constexpr int first = 19;  // after kRepoColumns
+    constexpr int first = kRepoColumnCount;
     Rows rows = reader->query(sql, collection.id, limit);
     while (rows.step()) out.push_back({rows.text(first), rows.text(first + 1), rows.integer(first + 2), read_repo(rows), std::nullopt});
   }

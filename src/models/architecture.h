@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "models/decoder.h"
@@ -51,6 +52,10 @@ void read_gemma3(const json::object& config, DecoderConfig& out);
 
 // Helpers that the architecture files share.
 
+// attention_bias -> q, k, v and o; mlp_bias -> gate, up and down. Absent fields mean none.
+void read_biases(const json::object& config, DecoderConfig& out);
+// layer_types: which layers are "sliding_attention"; nullopt when the field is absent. Error for another kind or length.
+std::optional<std::vector<bool>> find_sliding_layers(const json::object& config, uint32_t layers);
 // The per-layer windows of the Qwen family: use_sliding_window, sliding_window, max_window_layers, layer_types.
 void read_layer_windows(const json::object& config, DecoderConfig& out);
 // rope_parameters (transformers 5) or rope_scaling + rope_theta (before) -> out.rope. Needs head_dim and context set. For an

@@ -103,6 +103,25 @@ void refuse_field(std::string_view field, const json::value& value, std::string_
   throw Error(Code::unsupported, message);
 }
 
+void read_biases(const json::object& config, DecoderConfig& out) {
+  out.qkv_bias = find_bool(config, "attention_bias").value_or(false);
+  out.output_bias = out.qkv_bias;
+  out.mlp_bias = find_bool(config, "mlp_bias").value_or(false);
+}
+
+std::optional<std::vector<bool>> find_sliding_layers(const json::object& config, uint32_t layers) {
+  const auto* types = find_array(config, "layer_types");
+  if (types == nullptr) return std::nullopt;
+  if (types->size() != layers) refuse_field("layer_types", *types, "it needs one entry a layer");
+  std::vector<bool> sliding(layers);
+  for (size_t i = 0; i < layers; ++i) {
+    const std::string type = (*types)[i].is_string() ? std::string((*types)[i].as_string()) : "";
+    if (type != "full_attention" && type != "sliding_attention") refuse_field("layer_types", (*types)[i]);
+    sliding[i] = type == "sliding_attention";
+  }
+  return sliding;
+}
+
 void read_layer_windows(const json::object& config, DecoderConfig& out) {
   constexpr int64_t kDefaultWindow = 4096, kDefaultMaxWindowLayers = 28;  // transformers' Qwen2Config and Qwen3Config
   out.sliding_window.assign(out.layers, 0);
@@ -110,13 +129,8 @@ void read_layer_windows(const json::object& config, DecoderConfig& out) {
   const int64_t named = config.contains("sliding_window") ? find_int(config, "sliding_window").value_or(0) : kDefaultWindow;
   if (named < 0) refuse_field("sliding_window", named);
   const auto window = static_cast<uint32_t>(use ? named : 0);
-  if (const auto* types = find_array(config, "layer_types")) {
-    if (types->size() != out.layers) refuse_field("layer_types", *types, "it needs one entry a layer");
-    for (size_t i = 0; i < types->size(); ++i) {
-      const std::string type = (*types)[i].is_string() ? std::string((*types)[i].as_string()) : "";
-      if (type != "full_attention" && type != "sliding_attention") refuse_field("layer_types", (*types)[i]);
-      if (type == "sliding_attention") out.sliding_window[i] = window;
-    }
+  if (const auto sliding = find_sliding_layers(config, out.layers)) {
+    for (size_t i = 0; i < out.layers; ++i) out.sliding_window[i] = (*sliding)[i] ? window : 0;
     return;
   }
   const int64_t first = find_int(config, "max_window_layers").value_or(kDefaultMaxWindowLayers);

@@ -11,18 +11,10 @@ namespace {
 constexpr double kGlobalTheta = 1e6, kLocalTheta = 1e4;   // transformers' Gemma3TextConfig
 
 std::vector<bool> read_local_layers(const json::object& config, uint32_t layers) {
-  std::vector<bool> local(layers);
-  if (const auto* types = find_array(config, "layer_types")) {
-    if (types->size() != layers) refuse_field("layer_types", *types, "it needs one entry a layer");
-    for (size_t i = 0; i < layers; ++i) {
-      const std::string type = (*types)[i].is_string() ? std::string((*types)[i].as_string()) : "";
-      if (type != "full_attention" && type != "sliding_attention") refuse_field("layer_types", (*types)[i]);
-      local[i] = type == "sliding_attention";
-    }
-    return local;
-  }
+  if (auto sliding = find_sliding_layers(config, layers)) return *std::move(sliding);
   const int64_t pattern = find_int(config, "sliding_window_pattern").value_or(6);
   if (pattern < 1) refuse_field("sliding_window_pattern", pattern);
+  std::vector<bool> local(layers);
   for (size_t i = 0; i < layers; ++i) local[i] = (static_cast<int64_t>(i) + 1) % pattern != 0;
   return local;
 }

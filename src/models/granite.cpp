@@ -4,9 +4,7 @@
 namespace lyceum::models {
 
 void read_granite(const json::object& config, DecoderConfig& out) {
-  out.qkv_bias = find_bool(config, "attention_bias").value_or(false);
-  out.output_bias = out.qkv_bias;
-  out.mlp_bias = find_bool(config, "mlp_bias").value_or(false);
+  read_biases(config, out);
   out.embedding_scale = read_scale(config, "embedding_multiplier", 1);
   out.attention_scale = read_scale(config, "attention_multiplier", 1);
   out.residual_scale = read_scale(config, "residual_multiplier", 1);

@@ -29,9 +29,7 @@ std::vector<LayerRope> read_layer_rope(const json::object& config, uint32_t laye
 
 void read_smollm3(const json::object& config, DecoderConfig& out) {
   if (find_bool(config, "use_sliding_window").value_or(false)) refuse_field("use_sliding_window", true);
-  out.qkv_bias = find_bool(config, "attention_bias").value_or(false);
-  out.output_bias = out.qkv_bias;
-  out.mlp_bias = find_bool(config, "mlp_bias").value_or(false);
+  read_biases(config, out);
   out.layer_rope = read_layer_rope(config, out.layers);
 }
 

@@ -9,7 +9,6 @@
 #include "api/hub/lfs_links.h"
 #include "api/services.h"
 #include "api/signing.h"
-#include "api/xet/xet.h"
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/random.h"
@@ -158,7 +157,6 @@ http::Response lfs_complete(Context& context) {
   hub.link_blob(repo, oid);
   std::error_code ignored;
   fs::remove_all(folder, ignored);
-  if (context.services.xet_indexer) context.services.xet_indexer->enqueue(oid);
   return lfs_answer(json::object{});
 }
 
