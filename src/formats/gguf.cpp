@@ -40,7 +40,8 @@ const TypeInfo* find_type(uint32_t id) {
 
 class GgufParser {
  public:
-  GgufParser(Bytes head, uint64_t file_bytes, std::string_view file) : reader_(head, std::string(file)), file_bytes_(file_bytes), file_(file) {}
+  GgufParser(Bytes head, uint64_t file_bytes, std::string_view file, GgufArrays arrays)
+      : reader_(head, std::string(file)), file_bytes_(file_bytes), file_(file), arrays_(arrays) {}
 
   GgufHeader parse() {
     if (reader_.remaining() < 4 || as_text(reader_.take(4)) != "GGUF") fail("not a GGUF file");
@@ -100,8 +101,11 @@ class GgufParser {
     if (count > kArrayMax) fail("the array '" + key + "' of " + std::to_string(count) + " elements is over the limit");
     if (count > reader_.remaining()) fail("truncated inside the array '" + key + "'");
     GgufArray array;
-    array.reserve(count);
-    for (uint64_t i = 0; i < count; ++i) array.push_back(read_value(type, key, depth + 1));
+    if (arrays_ == GgufArrays::kept) array.reserve(count);
+    for (uint64_t i = 0; i < count; ++i) {
+      GgufValue value = read_value(type, key, depth + 1);
+      if (arrays_ == GgufArrays::kept) array.push_back(std::move(value));
+    }
     return array;
   }
 
@@ -159,6 +163,7 @@ class GgufParser {
   ByteReader reader_;
   uint64_t file_bytes_;
   std::string_view file_;
+  GgufArrays arrays_;
   GgufHeader header_;
   std::set<std::string> names_;
   uint64_t values_ = 0;
@@ -248,7 +253,9 @@ std::string GgufHeader::get_string(std::string_view key) const {
   return *value;
 }
 
-GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name) { return GgufParser(head, file_bytes, file_name).parse(); }
+GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name, GgufArrays arrays) {
+  return GgufParser(head, file_bytes, file_name, arrays).parse();
+}
 
 GgufFile::GgufFile(const fs::path& path) : map_(path), header_(parse_gguf_header(map_.bytes(), map_.bytes().size(), path.string())) {}
 

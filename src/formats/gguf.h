@@ -53,8 +53,10 @@ struct GgufHeader {
   std::string get_string(std::string_view key) const;
 };
 
+// Vocabularies are arrays of up to millions of values; who does not need them leaves them unread (checked, then empty).
+enum class GgufArrays { kept, skipped };
 // head: the file, or as much of it as holds the header; file_bytes: the size of the whole file.
-GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name);
+GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name, GgufArrays arrays = GgufArrays::kept);
 
 class GgufFile {
  public:

@@ -1,6 +1,8 @@
 // Entries of a metadata dump: one JSON object a line, with the keys that the Hub's own listings have.
 #include <algorithm>
+#include <array>
 #include <atomic>
+#include <strings.h>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -18,12 +20,14 @@ constexpr size_t kLineMax = 1u << 20;
 constexpr size_t kTagsMax = 500, kTagBytesMax = 300;
 constexpr size_t kRefusedShown = 100;
 
+// A line as its rows will have it. JSON is kept as text: the tree of a line lives only while the line is read.
 struct Parsed {
-  std::string owner, name, gated, sdk, pipeline_tag, library_name, description;
+  uint64_t line = 0;
+  std::string owner, name, gated, sdk, pipeline_tag, library_name, words;
   int64_t created_ms = 0, modified_ms = 0, downloads = 0, downloads_all = 0, likes = 0, trending = 0;
   uint64_t parameters = 0, bytes = 0;
   std::vector<std::string> tags;
-  json::object card, details;
+  std::string tags_json, card_json = "{}", details_json;
 };
 
 // "2024-05-06T07:08:09.000Z" or whole milliseconds since 1970.
@@ -84,8 +88,9 @@ void read_tags(const json::object& object, Parsed& out) {
 }
 
 void read_details(const json::object& object, Parsed& out) {
+  json::object details(object.storage());
   for (const char* key : {"safetensors", "gguf", "config", "transformersInfo", "usedStorage", "sha"}) {
-    if (const json::value* value = object.if_contains(key); value != nullptr && !value->is_null()) out.details[key] = *value;
+    if (const json::value* value = object.if_contains(key); value != nullptr && !value->is_null()) details[key] = *value;
   }
   for (const char* key : {"safetensors", "gguf"}) {
     const json::value* facts = object.if_contains(key);
@@ -94,17 +99,31 @@ void read_details(const json::object& object, Parsed& out) {
   if (out.parameters == 0) out.parameters = static_cast<uint64_t>(count_of(object, "num_parameters"));
   out.bytes = static_cast<uint64_t>(count_of(object, "usedStorage"));
   const json::value* siblings = object.if_contains("siblings");
-  if (siblings == nullptr || !siblings->is_array()) return;
-  json::array names;
-  for (const json::value& one : siblings->as_array()) {
-    if (one.is_object() && names.size() < 2000) names.emplace_back(text_of(one.as_object(), "rfilename", 1000));
+  if (siblings != nullptr && siblings->is_array()) {
+    json::array names(object.storage());
+    for (const json::value& one : siblings->as_array()) {
+      if (one.is_object() && names.size() < 2000) names.emplace_back(text_of(one.as_object(), "rfilename", 1000));
+    }
+    details["siblings"] = std::move(names);
   }
-  out.details["siblings"] = std::move(names);
+  out.details_json = json::serialize(details);
+}
+
+// As parse_json(), but all of a line's values lie in `memory`, which is let go at once: an import is mostly allocation otherwise.
+json::value parse_in(json::monotonic_resource& memory, std::string_view line) {
+  if (line.size() > kLineMax) throw Error(Code::too_large, "a line may have 1 MiB");
+  json::parse_options options;
+  options.max_depth = 64;
+  json::error_code error;
+  json::value value = json::parse(json::string_view(line.data(), line.size()), error, &memory, options);
+  if (error) throw Error(Code::invalid_argument, "line: not valid JSON (" + error.message() + ")");
+  return value;
 }
 
 Parsed parse_line(std::string_view line, int64_t now_ms) {
-  if (line.size() > kLineMax) throw Error(Code::too_large, "a line may have 1 MiB");
-  const json::value value = parse_json(line, "line", kLineMax);
+  std::array<unsigned char, 16384> first;
+  json::monotonic_resource memory(first.data(), first.size());
+  const json::value value = parse_in(memory, line);
   const json::object& object = get_object(value, "line");
   Parsed out;
   read_id(object, out);
@@ -120,9 +139,10 @@ Parsed parse_line(std::string_view line, int64_t now_ms) {
   out.sdk = text_of(object, "sdk", 40);
   out.gated = text_of(object, "gated", 10);
   if (out.gated != "auto" && out.gated != "manual") out.gated.clear();
-  out.description = text_of(object, "description", 4000);
-  if (const json::value* card = object.if_contains("cardData"); card != nullptr && card->is_object()) out.card = card->as_object();
+  out.words = search::card_words(text_of(object, "description", 4000));
+  if (const json::value* card = object.if_contains("cardData"); card != nullptr && card->is_object()) out.card_json = json::serialize(*card);
   read_tags(object, out);
+  out.tags_json = json::serialize(json::value_from(out.tags, &memory));
   read_details(object, out);
   return out;
 }
@@ -172,18 +192,18 @@ std::optional<int64_t> write_entry(Database& database, Owners& owners, RepoType 
       "ON CONFLICT (type, owner, name) DO UPDATE SET gated = excluded.gated, sdk = excluded.sdk, created_ms = excluded.created_ms, modified_ms = excluded.modified_ms, "
       "downloads = excluded.downloads, likes = excluded.likes, card = excluded.card, tags = excluded.tags, pipeline_tag = excluded.pipeline_tag, "
       "library_name = excluded.library_name WHERE repos.head = '' RETURNING id, public_id",
-      public_id, static_cast<int>(type), owner, one.owner, one.name, one.gated, one.sdk, one.created_ms, one.modified_ms, one.downloads, one.likes, json::serialize(one.card),
-      json::serialize(json::value_from(one.tags)), one.pipeline_tag, one.library_name);
+      public_id, static_cast<int>(type), owner, one.owner, one.name, one.gated, one.sdk, one.created_ms, one.modified_ms, one.downloads, one.likes, one.card_json,
+      one.tags_json, one.pipeline_tag, one.library_name);
   if (!rows.step()) return std::nullopt;
   updated = rows.text(1) != public_id;
   return rows.integer(0);
 }
 
-void write_facts(Database& database, int64_t id, const Parsed& one, const std::string& words) {
+void write_facts(Database& database, int64_t id, const Parsed& one) {
   database.run("INSERT INTO catalogue (repo_id, parameters, bytes, downloads_all, trending, words, details) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) "
                "ON CONFLICT (repo_id) DO UPDATE SET parameters = excluded.parameters, bytes = excluded.bytes, downloads_all = excluded.downloads_all, trending = excluded.trending, "
                "words = excluded.words, details = excluded.details",
-               id, one.parameters, one.bytes, one.downloads_all, one.trending, words, json::serialize(one.details));
+               id, one.parameters, one.bytes, one.downloads_all, one.trending, one.words, one.details_json);
 }
 
 void refuse(ImportReport& report, uint64_t line, std::string reason) {
@@ -191,33 +211,28 @@ void refuse(ImportReport& report, uint64_t line, std::string reason) {
   ++report.refused_count;
 }
 
-search::Entry entry_of(int64_t id, int64_t owner_id, const Parsed& one, std::string words) {
+search::Entry take_entry(int64_t id, int64_t owner_id, Parsed& one) {
   search::Entry out;
   out.id = id;
   out.owner_id = owner_id;
-  out.owner = one.owner;
-  out.name = one.name;
+  out.owner = std::move(one.owner);
+  out.name = std::move(one.name);
   out.gated = !one.gated.empty();
   out.created_ms = one.created_ms;
   const auto small = [](int64_t value) { return static_cast<uint32_t>(std::min<int64_t>(value, UINT32_MAX)); };
   out.metrics = {one.modified_ms, small(one.downloads), small(one.likes), small(one.likes), small(one.trending)};
   out.parameters = one.parameters;
   out.bytes = one.bytes;
-  out.tags = one.tags;
-  out.pipeline_tag = one.pipeline_tag;
-  out.library_name = one.library_name;
-  out.words = std::move(words);
+  out.tags = std::move(one.tags);
+  out.pipeline_tag = std::move(one.pipeline_tag);
+  out.library_name = std::move(one.library_name);
+  out.words = std::move(one.words);
   return out;
 }
 
-}  // namespace
-
-ImportReport Catalogue::import(RepoType type, std::string_view lines) {
-  ImportReport report;
-  const int64_t now = clock_.now_ms();
+std::vector<Parsed> parse_lines(std::string_view lines, int64_t now_ms, ImportReport& report) {
+  std::vector<Parsed> out;
   uint64_t number = 0;
-  // Parsed before the write lock is taken.
-  std::vector<std::pair<uint64_t, Parsed>> parsed;
   for (size_t begin = 0; begin < lines.size();) {
     const size_t end = std::min(lines.find('\n', begin), lines.size());
     const std::string_view line = lines.substr(begin, end - begin);
@@ -225,36 +240,59 @@ ImportReport Catalogue::import(RepoType type, std::string_view lines) {
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
     try {
-      parsed.emplace_back(number, parse_line(line, now));
+      out.push_back(parse_line(line, now_ms));
+      out.back().line = number;
     } catch (const Error& error) {
       refuse(report, number, error.what());
     }
   }
-  std::vector<search::Entry> entries;
+  return out;
+}
+
+// In the order of the index over names, so that a batch touches each of its pages once; of one name the later line stays the later.
+void sort_by_name(std::vector<Parsed>& entries) {
+  std::stable_sort(entries.begin(), entries.end(), [](const Parsed& a, const Parsed& b) {
+    const int owner = ::strcasecmp(a.owner.c_str(), b.owner.c_str());
+    return owner != 0 ? owner < 0 : ::strcasecmp(a.name.c_str(), b.name.c_str()) < 0;
+  });
+}
+
+}  // namespace
+
+ImportReport Catalogue::import(RepoType type, std::string_view lines) {
+  ImportReport report;
+  const int64_t now = clock_.now_ms();
+  std::vector<Parsed> parsed = parse_lines(lines, now, report);  // before the write lock is taken
+  sort_by_name(parsed);
+  struct Row {
+    size_t at;
+    int64_t id, owner_id;
+  };
+  std::vector<Row> rows;
   const std::lock_guard lock(refresh_mutex_);
   ImportReport written;
   store_.write([&](Database& database) {
-    entries.clear();   // a transaction may run again
-    entries.reserve(parsed.size());
+    rows.clear();   // a transaction may run again
     written = report;
     Owners owners(database, now);
-    for (const auto& [line, one] : parsed) {
+    for (size_t at = 0; at < parsed.size(); ++at) {
+      const Parsed& one = parsed[at];
       bool updated = false;
       const auto id = write_entry(database, owners, type, one, now, updated);
       if (!id) {
-        refuse(written, line, one.owner + "/" + one.name + " is a repository of this hub");
+        refuse(written, one.line, one.owner + "/" + one.name + " is a repository of this hub");
         continue;
       }
-      std::string words = search::card_words(one.description);
-      write_facts(database, *id, one, words);
+      write_facts(database, *id, one);
       ++(updated ? written.updated : written.added);
-      entries.push_back(entry_of(*id, owners.id_of(one.owner), one, std::move(words)));
+      rows.push_back({at, *id, owners.id_of(one.owner)});
     }
   });
+  std::sort(written.refused.begin(), written.refused.end(), [](const auto& a, const auto& b) { return a.line < b.line; });
   std::vector<int64_t> ids;
-  for (const search::Entry& entry : entries) {
-    index_->put(type, entry);
-    ids.push_back(entry.id);
+  for (const Row& row : rows) {
+    index_->put(type, take_entry(row.id, row.owner_id, parsed[row.at]));
+    ids.push_back(row.id);
   }
   announce(ids);
   return written;

@@ -45,6 +45,27 @@ TEST_F(CatalogueTest, FactsFollowACommit) {
   EXPECT_EQ(hub->catalogue().facts(again(repo)).parameters, 0u);
 }
 
+TEST_F(CatalogueTest, AHeaderThatTheEngineWouldRefuseTellsNothing) {
+  const Repo repo = make_repo("m");
+  std::string hole = R"({"w":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})";
+  const uint64_t size = hole.size();
+  hole = std::string(reinterpret_cast<const char*>(&size), 8) + hole + std::string(8, '\0');
+  commit(repo, {AddFile{"a.safetensors", tensors(10)}, AddFile{"b.safetensors", tensors(10).substr(0, 90)}, AddFile{"c.safetensors", hole}, AddFile{"d.safetensors", "no"}});
+  hub->catalogue().settle();
+  const RepoFacts facts = hub->catalogue().facts(again(repo));
+  ASSERT_TRUE(facts.current);
+  EXPECT_EQ(facts.parameters, 10u) << "of the one whole file";
+  const auto files = hub->tree(again(repo), again(repo).head, "", true, false);
+  for (const FileEntry& file : files) {
+    if (!file.path.ends_with(".safetensors")) continue;
+    const auto header = find_safetensors_header(*hub, again(repo), file);
+    ASSERT_EQ(header.has_value(), file.path == "a.safetensors") << file.path;
+    if (header) {
+      EXPECT_EQ(json::serialize(*header), R"({"w":{"dtype":"F32","shape":[10],"data_offsets":[0,40]}})");
+    }
+  }
+}
+
 TEST_F(CatalogueTest, BaseModelsComeFromFilesWhenTheCardNamesNone) {
   const Repo base = make_repo("base");
   const Repo adapter = make_repo("adapter"), merge = make_repo("merge"), stated = make_repo("stated");
@@ -74,8 +95,8 @@ TEST_F(CatalogueTest, GgufHeaderNamesItsBase) {
     put(uint32_t{8});
     text(value);
   }
-  EXPECT_EQ(json::serialize(parse_gguf_header(as_bytes(file)).at("base_models")), R"(["meta/Llama-3"])");
-  EXPECT_THROW(parse_gguf_header(as_bytes(std::string_view(file).substr(0, file.size() - 3))), Error);
+  EXPECT_EQ(json::serialize(gguf_facts(as_bytes(file), file.size(), "x.gguf").at("base_models")), R"(["meta/Llama-3"])");
+  EXPECT_THROW(gguf_facts(as_bytes(std::string_view(file).substr(0, file.size() - 3)), file.size(), "x.gguf"), Error);
 }
 
 TEST_F(CatalogueTest, ListFollowsMovesVisibilityAndDeletion) {
@@ -100,7 +121,8 @@ TEST_F(CatalogueTest, ImportedEntriesAreListedAndHaveNoFiles) {
   EXPECT_EQ(report.added, 2u);
   ASSERT_EQ(report.refused_count, 4u);
   EXPECT_EQ(report.refused[0].line, 3u);
-  EXPECT_EQ(report.refused[3].line, 5u) << "a repository of this hub is left alone";
+  EXPECT_EQ(report.refused[2].line, 5u) << "a repository of this hub is left alone";
+  EXPECT_EQ(report.refused[3].line, 6u);
   report = hub->catalogue().import(RepoType::model, R"({"id":"x/y","likes":3})");
   EXPECT_EQ(report.updated, 1u);
   for (int round = 0; round < 2; ++round) {

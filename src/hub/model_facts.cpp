@@ -6,6 +6,8 @@
 
 #include "base/bytes.h"
 #include "base/files.h"
+#include "formats/gguf.h"
+#include "formats/safetensors.h"
 #include "hub/card.h"
 #include "hub/search/words.h"
 
@@ -50,139 +52,82 @@ std::optional<json::object> find_json(Hub& hub, const Repo& repo, const std::vec
   return std::nullopt;
 }
 
-void count_tensors(const json::object& header, std::map<std::string, uint64_t>& parameters) {
-  for (const auto& [name, value] : header) {
-    if (name == "__metadata__" || !value.is_object()) continue;
-    const auto dtype = find_string(value.as_object(), "dtype");
-    const json::array* shape = find_array(value.as_object(), "shape");
-    if (!dtype || !shape) continue;
-    uint64_t count = 1;
-    for (const json::value& one : *shape) count *= one.is_int64() && one.as_int64() >= 0 ? static_cast<uint64_t>(one.as_int64()) : 0;
-    parameters[*dtype] += count;
-  }
-}
-
 void copy_keys(const json::object& from, json::object& to, std::initializer_list<const char*> keys) {
   for (const char* key : keys)
     if (const auto* value = from.if_contains(key); value && !value->is_null()) to[key] = *value;
 }
 
-// Walks GGUF's key-value pairs as far as they fit in the bytes read. Layout: gguf.md of ggml ("GGUF" magic, version, counts, pairs).
-class GgufWalker {
- public:
-  explicit GgufWalker(Bytes bytes) : reader_(bytes, "GGUF header") {}
-
-  json::object run() {
-    if (reader_.read<uint32_t>() != 0x46554747) throw Error(Code::unprocessable, "not a GGUF file");
-    if (reader_.read<uint32_t>() < 2) throw Error(Code::unprocessable, "GGUF version 1 is not supported");
-    tensors_ = reader_.read<uint64_t>();
-    const auto pairs = reader_.read<uint64_t>();
-    for (uint64_t i = 0; i < pairs; ++i) read_pair();
-    for (uint64_t i = 0; i < tensors_; ++i) read_tensor();
-    json::object out{{"total", total_}, {"architecture", architecture_}, {"context_length", context_length_}};
-    json::array bases;
-    for (const auto& [number, base] : bases_) {
-      if (const std::string name = base.name(); !name.empty()) bases.emplace_back(name);
+// What "general.base_model.N.…" says of one base model.
+struct GgufBase {
+  std::string url, organization, title;
+  // The last two parts of the address, else "organization/name" as it would be spelt in one.
+  std::string name() const {
+    if (const size_t last = url.rfind('/'); last != std::string::npos && last > 0) {
+      const size_t before = url.rfind('/', last - 1);
+      if (before != std::string::npos && before + 1 < last && last + 1 < url.size()) return url.substr(before + 1);
     }
-    if (!bases.empty()) out["base_models"] = std::move(bases);
+    std::string out = organization.empty() || title.empty() ? "" : organization + "/" + title;
+    std::replace(out.begin(), out.end(), ' ', '-');
     return out;
   }
-
- private:
-  std::string text() {
-    const auto length = reader_.read<uint64_t>();
-    return std::string(as_text(reader_.take(length)));
-  }
-  void read_pair() {
-    const std::string key = text();
-    const auto type = reader_.read<uint32_t>();
-    if (key == "general.architecture" && type == 8) {
-      architecture_ = text();
-    } else if (key.starts_with("general.base_model.") && type == 8) {
-      read_base(key.substr(19));
-    } else if (key == architecture_ + ".context_length" && type == 4) {
-      context_length_ = reader_.read<uint32_t>();
-    } else {
-      skip(type);
-    }
-  }
-  // "0.repo_url", "0.organization", "0.name"
-  void read_base(const std::string& key) {
-    const std::string value = text().substr(0, 300);
-    const size_t dot = key.find('.');
-    if (dot == std::string::npos || bases_.size() > 32) return;
-    Base& base = bases_[key.substr(0, dot)];
-    const std::string what = key.substr(dot + 1);
-    if (what == "repo_url") base.url = value;
-    if (what == "organization") base.organization = value;
-    if (what == "name") base.title = value;
-  }
-  void skip(uint32_t type) {
-    static constexpr uint8_t sizes[] = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
-    if (type == 8) return reader_.skip(reader_.read<uint64_t>());
-    if (type == 9) {
-      const auto inner = reader_.read<uint32_t>();
-      const auto count = reader_.read<uint64_t>();
-      if (inner == 9) throw Error(Code::unprocessable, "nested arrays are not supported");
-      for (uint64_t i = 0; i < count; ++i) skip(inner);
-      return;
-    }
-    if (type >= sizeof sizes) throw Error(Code::unprocessable, "unknown value type");
-    reader_.skip(sizes[type]);
-  }
-  void read_tensor() {
-    text();
-    uint64_t count = 1;
-    const auto dimensions = reader_.read<uint32_t>();
-    if (dimensions > 8) throw Error(Code::unprocessable, "too many dimensions");
-    for (uint32_t i = 0; i < dimensions; ++i) count *= reader_.read<uint64_t>();
-    reader_.skip(12);
-    total_ += count;
-  }
-
-  struct Base {
-    std::string url, organization, title;
-    // The last two parts of the address, else "organization/name" as it would be spelt in one.
-    std::string name() const {
-      if (const size_t last = url.rfind('/'); last != std::string::npos && last > 0) {
-        const size_t before = url.rfind('/', last - 1);
-        if (before != std::string::npos && before + 1 < last && last + 1 < url.size()) return url.substr(before + 1);
-      }
-      std::string out = organization.empty() || title.empty() ? "" : organization + "/" + title;
-      std::replace(out.begin(), out.end(), ' ', '-');
-      return out;
-    }
-  };
-
-  ByteReader reader_;
-  std::map<std::string, Base> bases_;
-  uint64_t tensors_ = 0, total_ = 0;
-  uint32_t context_length_ = 0;
-  std::string architecture_;
 };
+
+json::array gguf_bases(const formats::GgufHeader& header) {
+  constexpr std::string_view prefix = "general.base_model.";
+  constexpr size_t kBasesMax = 32, kTextMax = 300;
+  std::map<std::string, GgufBase, std::less<>> bases;
+  for (auto at = header.metadata.lower_bound(prefix); at != header.metadata.end() && at->first.starts_with(prefix); ++at) {
+    const auto* text = std::get_if<std::string>(&at->second.value);
+    const std::string_view key = std::string_view(at->first).substr(prefix.size());
+    const size_t dot = key.find('.');
+    if (text == nullptr || dot == std::string_view::npos || bases.size() > kBasesMax) continue;
+    GgufBase& base = bases[std::string(key.substr(0, dot))];
+    const std::string_view what = key.substr(dot + 1);
+    if (what == "repo_url") base.url = text->substr(0, kTextMax);
+    if (what == "organization") base.organization = text->substr(0, kTextMax);
+    if (what == "name") base.title = text->substr(0, kTextMax);
+  }
+  json::array out;
+  for (const auto& [number, base] : bases) {
+    if (const std::string name = base.name(); !name.empty()) out.emplace_back(name);
+  }
+  return out;
+}
+
+std::optional<formats::SafetensorsHeader> find_header(Hub& hub, const Repo& repo, const FileEntry& entry) {
+  try {
+    const std::string prefix = read_part(hub, repo, entry, 0, 8);
+    const uint64_t length = formats::safetensors_header_bytes(as_bytes(prefix), entry.path);
+    if (length > kHeaderLimit) return std::nullopt;
+    return formats::parse_safetensors_header(as_bytes(read_part(hub, repo, entry, 0, length)), entry.size, entry.path);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
 
 }  // namespace
 
-std::optional<json::object> find_safetensors_header(Hub& hub, const Repo& repo, const FileEntry& entry) {
-  try {
-    const std::string prefix = read_part(hub, repo, entry, 0, 8);
-    const auto length = ByteReader(as_bytes(prefix)).read<uint64_t>();
-    if (length > kHeaderLimit || length + 8 > entry.size) return std::nullopt;
-    json::value value = parse_json(read_part(hub, repo, entry, 8, length), entry.path, kHeaderLimit);
-    if (value.is_object()) return std::move(value.as_object());
-  } catch (const Error&) {
+json::object safetensors_json(const formats::SafetensorsHeader& header) {
+  json::object out;
+  if (!header.metadata.empty()) out["__metadata__"] = json::value_from(header.metadata);
+  for (const formats::SafetensorsTensor& tensor : header.tensors) {
+    out[tensor.name] = json::object{{"dtype", tensor.dtype}, {"shape", json::value_from(tensor.shape)}, {"data_offsets", {tensor.begin, tensor.end}}};
   }
-  return std::nullopt;
+  return out;
+}
+
+std::optional<json::object> find_safetensors_header(Hub& hub, const Repo& repo, const FileEntry& entry) {
+  const auto header = find_header(hub, repo, entry);
+  return header ? std::optional(safetensors_json(*header)) : std::nullopt;
 }
 
 std::optional<json::object> find_parameter_counts(Hub& hub, const Repo& repo, const std::vector<FileEntry>& files) {
   std::map<std::string, uint64_t> parameters;
   for (const FileEntry& entry : files) {
     if (entry.is_folder || !entry.path.ends_with(".safetensors") || entry.path.find('/') != std::string::npos) continue;
-    try {
-      if (const auto header = find_safetensors_header(hub, repo, entry)) count_tensors(*header, parameters);
-    } catch (const Error&) {
-    }
+    const auto header = find_header(hub, repo, entry);
+    if (!header) continue;
+    for (const auto& [dtype, count] : header->parameters_by_dtype()) parameters[dtype] += count;
   }
   if (parameters.empty()) return std::nullopt;
   json::object by_type;
@@ -213,14 +158,22 @@ std::optional<json::object> find_config(Hub& hub, const Repo& repo, const std::v
   return out;
 }
 
-json::object parse_gguf_header(Bytes header) { return GgufWalker(header).run(); }
+json::object gguf_facts(Bytes head, uint64_t file_bytes, std::string_view file_name) {
+  const formats::GgufHeader header = formats::parse_gguf_header(head, file_bytes, file_name, formats::GgufArrays::skipped);
+  const std::string architecture = header.find_string("general.architecture").value_or("");
+  uint64_t total = 0;
+  for (const formats::GgufTensor& tensor : header.tensors) total += tensor.elements();
+  json::object out{{"total", total}, {"architecture", architecture}, {"context_length", header.find_int(architecture + ".context_length").value_or(0)}};
+  if (json::array bases = gguf_bases(header); !bases.empty()) out["base_models"] = std::move(bases);
+  return out;
+}
 
 std::optional<json::object> find_gguf(Hub& hub, const Repo& repo, const std::vector<FileEntry>& files) {
   const auto it = std::find_if(files.begin(), files.end(), [](const FileEntry& one) { return one.path.ends_with(".gguf"); });
   if (it == files.end()) return std::nullopt;
   try {
     const std::string head = read_part(hub, repo, *it, 0, kGgufHeaderLimit);
-    return parse_gguf_header(as_bytes(head));
+    return gguf_facts(as_bytes(head), it->size, it->path);
   } catch (const Error&) {
     return std::nullopt;
   }

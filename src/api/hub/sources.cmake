@@ -5,5 +5,5 @@ list(APPEND api_sources hub/rows.cpp hub/account.cpp hub/people_json.cpp hub/pro
   hub/tree.cpp hub/history.cpp hub/resolve.cpp hub/preupload.cpp hub/ignore_rules.cpp hub/commit.cpp hub/commit_lines.cpp hub/commit_spool.cpp
   hub/history_edits.cpp hub/repo_requests.cpp hub/unsupported.cpp hub/lfs.cpp hub/lfs_parts.cpp hub/lfs_locks.cpp)
 list(APPEND api_tests hub/ignore_rules_test.cpp hub/commit_lines_test.cpp)
-list(APPEND api_fuzzers hub/commit_lines_fuzz.cpp)
+list(APPEND api_fuzzers hub/commit_lines_fuzz.cpp hub/ignore_rules_fuzz.cpp)
 list(APPEND api_libs ${YAML_CPP_LIBRARIES})

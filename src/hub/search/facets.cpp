@@ -6,7 +6,7 @@ namespace lyceum::hub::search {
 namespace {
 
 // More hits than this are counted by every n-th, which bounds the time of a facet count whatever was asked.
-constexpr size_t kCountedMax = 200'000;
+constexpr size_t kCountedMax = 50'000;
 
 constexpr TagKind kShown[] = {TagKind::task, TagKind::library, TagKind::license, TagKind::language, TagKind::format, TagKind::base_model, TagKind::size_categories};
 
@@ -24,11 +24,6 @@ std::vector<uint32_t> matching_rows(const Shelf& shelf, const Query& query) {
   return rows;
 }
 
-void keep_most_frequent(std::vector<Facet::Value>& values, size_t values_max) {
-  std::sort(values.begin(), values.end(), [](const auto& a, const auto& b) { return a.count != b.count ? a.count > b.count : a.value < b.value; });
-  if (values.size() > values_max) values.resize(values_max);
-}
-
 class Counter {
  public:
   explicit Counter(const Shelf& shelf) : shelf_(shelf), tags_(shelf.tag_names().size()) {}
@@ -36,40 +31,71 @@ class Counter {
   void add(uint32_t row) {
     const auto [begin, end] = shelf_.tags(row);
     for (const uint32_t* tag = begin; tag != end; ++tag) ++tags_[*tag];
-    if (shelf_.parameters(row) > 0) ++sizes_[size_class(shelf_.parameters(row))];
+    add_size(row);
+  }
+  // All rows at once: the inverted lists know their lengths. Returns how many rows are seen.
+  uint64_t add_all(const Matcher& matcher) {
+    for (uint32_t tag = 0; tag < tags_.size(); ++tag) tags_[tag] = shelf_.rows_with_tag(tag).count();
+    uint64_t seen = 0;
+    for (uint32_t row = 0; row < shelf_.rows(); ++row) {
+      if ((shelf_.flags()[row] & (Shelf::kPrivate | Shelf::kDisabled)) == 0 && shelf_.dead()[row] == 0) {
+        ++seen;
+        add_size(row);
+      } else if (matcher.visible(row)) {
+        ++seen;
+        add_size(row);
+      } else {
+        const auto [begin, end] = shelf_.tags(row);
+        for (const uint32_t* tag = begin; tag != end; ++tag) --tags_[*tag];
+      }
+    }
+    return seen;
   }
   std::vector<Facet> facets(size_t values_max, uint64_t scale) const {
-    std::vector<std::vector<Facet::Value>> by_kind(16);
+    std::vector<std::vector<uint32_t>> by_kind(16);
     for (uint32_t tag = 0; tag < tags_.size(); ++tag) {
-      const TagKind kind = shelf_.tag_kind(tag);
-      if (tags_[tag] > 0 && kind != TagKind::other) by_kind[static_cast<size_t>(kind)].push_back({std::string(shelf_.tag_names().text(tag)), tags_[tag] * scale});
+      if (tags_[tag] > 0) by_kind[static_cast<size_t>(shelf_.tag_kind(tag))].push_back(tag);
     }
     std::vector<Facet> out;
     for (const TagKind kind : kShown) {
-      auto& values = by_kind[static_cast<size_t>(kind)];
-      keep_most_frequent(values, values_max);
-      if (!values.empty()) out.push_back({std::string(kind_name(kind)), std::move(values)});
+      Facet facet{std::string(kind_name(kind)), {}};
+      for (const uint32_t tag : most_frequent(by_kind[static_cast<size_t>(kind)], values_max)) facet.values.push_back({std::string(shelf_.tag_names().text(tag)), tags_[tag] * scale});
+      if (!facet.values.empty()) out.push_back(std::move(facet));
     }
     Facet sizes{"size", {}};
     for (size_t i = 0; i < kSizeClassCount; ++i) {
-      if (sizes_[i] > 0) sizes.values.push_back({std::string(kSizeClasses[i].name), sizes_[i] * scale});
+      if (sizes_[i + 1] > 0) sizes.values.push_back({std::string(kSizeClasses[i].name), sizes_[i + 1] * scale});
     }
     if (!sizes.values.empty()) out.push_back(std::move(sizes));
     return out;
   }
 
  private:
+  void add_size(uint32_t row) {
+    ++sizes_[shelf_.size_number(row)];
+  }
+  std::vector<uint32_t> most_frequent(std::vector<uint32_t>& tags, size_t values_max) const {
+    const auto before = [this](uint32_t a, uint32_t b) { return tags_[a] != tags_[b] ? tags_[a] > tags_[b] : shelf_.tag_names().text(a) < shelf_.tag_names().text(b); };
+    const auto end = tags.begin() + static_cast<ptrdiff_t>(std::min(values_max, tags.size()));
+    std::partial_sort(tags.begin(), end, tags.end(), before);
+    return {tags.begin(), end};
+  }
+
   const Shelf& shelf_;
   std::vector<uint32_t> tags_;
-  std::array<uint64_t, kSizeClassCount> sizes_{};
+  std::array<uint64_t, kSizeClassCount + 1> sizes_{};   // the first: unknown
 };
 
 }  // namespace
 
 Summary summarise(const Shelf& shelf, const Query& query, size_t values_max) {
+  Counter counter(shelf);
+  if (const Matcher matcher(shelf, query); query.text.empty() && matcher.matches_all()) {
+    const uint64_t seen = counter.add_all(matcher);
+    return {seen, false, counter.facets(values_max, 1)};
+  }
   const std::vector<uint32_t> rows = matching_rows(shelf, query);
   const size_t step = rows.size() / kCountedMax + 1;
-  Counter counter(shelf);
   for (size_t i = 0; i < rows.size(); i += step) counter.add(rows[i]);
   return {rows.size(), step > 1, counter.facets(values_max, step)};
 }

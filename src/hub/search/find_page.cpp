@@ -7,7 +7,6 @@
 namespace lyceum::hub::search {
 namespace {
 
-constexpr size_t kWalkMax = 30'000;
 constexpr size_t kGatherAtOnce = 5'000;  // so few candidates that a walk cannot be cheaper
 
 // Where a page ended. "key_id", or for the order by name "name_id": stable whatever is added or removed meanwhile.
@@ -105,7 +104,7 @@ bool try_walk(const Shelf& shelf, const Query& query, const Matcher& matcher, co
   bool gave_up = false;
   const auto passed = [&](uint32_t row) { return ranking.passed({row, ranking.key(row)}); };
   shelf.order(query.sort).walk(query.ascending, passed, [&](uint32_t row) {
-    if (++tested > kWalkMax + wanted) {
+    if (++tested > matcher.walk_max() + wanted) {
       gave_up = true;
       return false;
     }

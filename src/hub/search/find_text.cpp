@@ -89,29 +89,43 @@ class Scores {
       return true;
     });
   }
-  bool has_all(uint32_t row, size_t words) const { return words_[row] == words; }
+  // Says so once for a row.
+  bool take_if_all(uint32_t row, size_t words) {
+    if (words_[row] != words) return false;
+    words_[row] = kTaken;
+    return true;
+  }
   unsigned score(uint32_t row) const { return score_[row]; }
 
  private:
+  static constexpr uint8_t kTaken = 255;
   std::vector<uint8_t> words_;
   std::vector<uint16_t> score_;
 };
 
-void add_word(const Shelf& shelf, const std::vector<Expansion>& expansions, uint8_t index, Scores& scores) {
-  for (const Expansion& one : expansions) scores.add(shelf.rows_named(one.word), index, one.weight * kInName);
+// Every list of rows that the expansions stand for: visit(rows, expansion, points of the place), the best place first.
+template <typename Visit>
+void for_each_list(const Shelf& shelf, const std::vector<Expansion>& expansions, Visit visit) {
+  for (const Expansion& one : expansions) visit(shelf.rows_named(one.word), one, kInName);
   for (const Expansion& one : expansions) {
     const auto* tags = shelf.tags_saying(one.word);
     if (tags == nullptr) continue;
-    for (const uint32_t tag : *tags) scores.add(shelf.rows_with_tag(tag), index, one.weight * kInTag);
+    for (const uint32_t tag : *tags) visit(shelf.rows_with_tag(tag), one, kInTag);
   }
-  for (const Expansion& one : expansions) scores.add(shelf.rows_about(one.word), index, one.weight * kInCard);
+  for (const Expansion& one : expansions) visit(shelf.rows_about(one.word), one, kInCard);
+}
+
+uint64_t rows_of_all(const std::vector<Expansion>& expansions) {
+  uint64_t total = 0;
+  for (const Expansion& one : expansions) total += one.rows;
+  return total;
 }
 
 int64_t rank(const Shelf& shelf, uint32_t row, unsigned text_score, const std::string& typed) {
   const uint64_t used = 1 + shelf.downloads(row) + uint64_t{10} * shelf.likes(row);
   const int64_t score = static_cast<int64_t>(text_score) * (16 + std::bit_width(used));
   const std::string_view name = shelf.name(row);
-  const bool exact = name == typed || name.substr(name.find('/') + 1) == typed;
+  const bool exact = name.ends_with(typed) && (name.size() == typed.size() || name[name.size() - typed.size() - 1] == '/');
   return exact ? score + kExactName : score;
 }
 
@@ -126,11 +140,17 @@ std::vector<Hit> find_text(const Shelf& shelf, const Matcher& matcher, std::stri
   if (words.empty() || matcher.impossible()) return out;
   if (std::any_of(words.begin(), words.end(), [](const auto& expansions) { return expansions.empty(); })) return out;
   Scores scores(shelf.rows());
-  for (size_t i = 0; i < words.size(); ++i) add_word(shelf, words[i], static_cast<uint8_t>(i), scores);
-  const std::string typed = lower(text);
-  for (uint32_t row = 0; row < shelf.rows(); ++row) {
-    if (scores.has_all(row, words.size()) && matcher.accepts(row)) out.push_back({row, rank(shelf, row, scores.score(row), typed)});
+  for (size_t i = 0; i < words.size(); ++i) {
+    for_each_list(shelf, words[i], [&](const Postings& rows, const Expansion& one, unsigned place) { scores.add(rows, static_cast<uint8_t>(i), one.weight * place); });
   }
+  const std::string typed = lower(text);
+  const auto rarest = std::min_element(words.begin(), words.end(), [](const auto& a, const auto& b) { return rows_of_all(a) < rows_of_all(b); });
+  for_each_list(shelf, *rarest, [&](const Postings& rows, const Expansion&, unsigned) {
+    rows.for_each([&](uint32_t row) {
+      if (scores.take_if_all(row, words.size()) && matcher.accepts(row)) out.push_back({row, rank(shelf, row, scores.score(row), typed)});
+      return true;
+    });
+  });
   return out;
 }
 

@@ -1,6 +1,7 @@
 #include "hub/search/match.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/error.h"
 
@@ -23,14 +24,51 @@ Matcher::Matcher(const Shelf& shelf, const Query& query) : shelf_(shelf), query_
     const auto tag = shelf.tag_names().find(query.pipeline_tag);
     impossible_ = impossible_ || !tag;
     task_ = tag.value_or(Shelf::kNone);
-    if (tag) consider(shelf.rows_with_tag(*tag));
+    if (tag) lists_.push_back({&shelf.rows_with_tag(*tag)});
   }
   if (!query.author.empty()) {
     const auto owner = shelf.owner_names().find(query.author);
     impossible_ = impossible_ || !owner;
     owner_ = owner.value_or(Shelf::kNone);
-    if (owner) consider(shelf.rows_of_owner(*owner));
+    if (owner) lists_.push_back({&shelf.rows_of_owner(*owner)});
   }
+  if (!impossible_) lay_over();
+}
+
+size_t Matcher::count_of(const Either& lists) {
+  size_t count = 0;
+  for (const Postings* one : lists) count += one->count();
+  return count;
+}
+
+std::vector<uint64_t> Matcher::bits_of(const Either& lists) const {
+  std::vector<uint64_t> bits(shelf_.rows() / 64 + 1);
+  for (const Postings* one : lists) {
+    one->for_each([&](uint32_t row) {
+      bits[row / 64] |= uint64_t{1} << (row % 64);
+      return true;
+    });
+  }
+  return bits;
+}
+
+void Matcher::lay_over() {
+  constexpr size_t kFew = 5'000;   // rows that are cheaper to test one by one
+  if (lists_.empty()) return;
+  std::sort(lists_.begin(), lists_.end(), [](const Either& a, const Either& b) { return count_of(a) < count_of(b); });
+  candidates_ = count_of(lists_[0]);
+  if (candidates_ <= kFew && lists_[0].size() == 1) return;
+  bits_ = bits_of(lists_[0]);
+  for (size_t i = 1; i < lists_.size(); ++i) {
+    const std::vector<uint64_t> more = bits_of(lists_[i]);
+    for (size_t at = 0; at < bits_.size(); ++at) bits_[at] &= more[at];
+  }
+  candidates_ = 0;
+  for (const uint64_t word : bits_) candidates_ += static_cast<size_t>(std::popcount(word));
+}
+
+bool Matcher::matches_all() const {
+  return !impossible_ && lists_.empty() && tags_.empty() && substrings_.empty() && !query_.gated && !query_.runnable && query_.parameters_min == 0 && query_.parameters_max == UINT64_MAX;
 }
 
 void Matcher::resolve_tag(const std::string& wanted) {
@@ -45,14 +83,10 @@ void Matcher::resolve_any(const std::vector<std::string>& texts) {
     if (const auto tag = shelf_.tag_names().find(text); tag && shelf_.rows_with_tag(*tag).count() > 0) either.push_back(*tag);
   }
   if (either.empty()) impossible_ = true;
-  else if (either.size() == 1) consider(shelf_.rows_with_tag(either[0]));
+  Either lists;
+  for (const uint32_t tag : either) lists.push_back(&shelf_.rows_with_tag(tag));
+  lists_.push_back(std::move(lists));
   tags_.push_back(std::move(either));
-}
-
-void Matcher::consider(const Postings& rows) {
-  if (shortest_ != nullptr && shortest_->count() <= rows.count()) return;
-  shortest_ = &rows;
-  candidates_ = rows.count();
 }
 
 bool Matcher::visible(uint32_t row) const {
@@ -64,6 +98,7 @@ bool Matcher::visible(uint32_t row) const {
 }
 
 bool Matcher::accepts(uint32_t row) const {
+  if (!bits_.empty() && (bits_[row / 64] >> (row % 64) & 1) == 0) return false;
   if (!visible(row)) return false;
   if (owner_ != Shelf::kNone && shelf_.owner(row) != owner_) return false;
   if (task_ != Shelf::kNone && shelf_.task(row) != task_) return false;
@@ -74,7 +109,7 @@ bool Matcher::accepts(uint32_t row) const {
     if (count == 0 || count < query_.parameters_min || count > query_.parameters_max) return false;
   }
   for (const auto& either : tags_) {
-    if (std::none_of(either.begin(), either.end(), [&](uint32_t tag) { return shelf_.has_tag(row, tag); })) return false;
+    if (bits_.empty() && std::none_of(either.begin(), either.end(), [&](uint32_t tag) { return shelf_.has_tag(row, tag); })) return false;
   }
   return std::all_of(substrings_.begin(), substrings_.end(), [&](const std::string& text) { return shelf_.name(row).find(text) != std::string_view::npos; });
 }
@@ -122,8 +157,9 @@ std::vector<uint64_t> Matcher::rows_by_words() const {
 void Matcher::gather(const std::function<bool(uint32_t)>& visit) const {
   if (impossible_) return;
   const auto test = [&](uint32_t row) { return !accepts(row) || visit(row); };
-  if (shortest_ != nullptr) return shortest_->for_each(test);
-  const auto bits = substrings_.empty() ? std::vector<uint64_t>() : rows_by_words();
+  if (bits_.empty() && !lists_.empty()) return lists_[0][0]->for_each(test);
+  const auto by_words = bits_.empty() && !substrings_.empty() ? rows_by_words() : std::vector<uint64_t>();
+  const auto& bits = bits_.empty() ? by_words : bits_;
   if (bits.empty()) {
     for (uint32_t row = 0; row < shelf_.rows() && test(row); ++row) {
     }
@@ -131,7 +167,7 @@ void Matcher::gather(const std::function<bool(uint32_t)>& visit) const {
   }
   for (size_t i = 0; i < bits.size(); ++i) {
     for (uint64_t left = bits[i]; left != 0; left &= left - 1) {
-      if (!test(static_cast<uint32_t>(i * 64 + static_cast<size_t>(__builtin_ctzll(left))))) return;
+      if (!test(static_cast<uint32_t>(i * 64 + static_cast<size_t>(std::countr_zero(left))))) return;
     }
   }
 }

@@ -26,6 +26,7 @@ class Order {
   // Rows from the first that comes after `passed` says false, i.e. passed(row) is true for a beginning of the order. reverse: from the end,
   // and passed() is true for an ending of it. visit(row) until it returns false.
   void walk(bool reverse, const std::function<bool(uint32_t)>& passed, const std::function<bool(uint32_t)>& visit) const;
+  size_t pending() const { return pending_.size(); }
   size_t memory_bytes() const { return (sorted_.capacity() + fresh_.capacity() + pending_.capacity()) * sizeof(uint32_t) + stale_.capacity() / 8; }
 
  private:

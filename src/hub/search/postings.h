@@ -1,6 +1,6 @@
 // postings.h: the rows that have a term, in ascending order, as variable-length differences: about 1.5 bytes a row.
 //
-// Most terms are rare: a list of up to 16 bytes lives inside the object, so a term used once costs no allocation.
+// Most terms are rare: a list of up to 8 bytes lives inside the object, so a term used once or twice costs no allocation.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +42,7 @@ class Postings {
   }
 
  private:
-  static constexpr uint32_t kInside = 16;
+  static constexpr uint32_t kInside = 8;
   const uint8_t* bytes() const noexcept { return capacity_ == 0 ? inside_ : heap_; }
   uint8_t* bytes() noexcept { return capacity_ == 0 ? inside_ : heap_; }
   void push(uint8_t byte);

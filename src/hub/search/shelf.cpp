@@ -1,12 +1,16 @@
 #include "hub/search/shelf.h"
 
 #include <algorithm>
+#include <atomic>
+#include <thread>
 
 #include "base/error.h"
 
 namespace lyceum::hub::search {
 
 namespace {
+
+constexpr size_t kManyChanges = 100'000;
 
 // The same list with the rows' new numbers; rows without one are left out.
 Postings remapped(const Postings& rows, const std::vector<uint32_t>& moved) {
@@ -48,16 +52,25 @@ uint32_t Shelf::intern_tag(std::string_view text) {
 
 uint32_t Shelf::intern_word(std::string_view text) {
   const uint32_t word = words_.intern(lower(text));
-  if (word == word_rows_.size()) word_rows_.emplace_back();
+  if (word == named_.size()) named_.emplace_back();
   return word;
+}
+
+Postings& Shelf::card_rows(uint32_t word) {
+  if (word >= cards_of_.size()) cards_of_.resize(std::max<size_t>(word + 1, cards_of_.size() + cards_of_.size() / 2), 0);
+  if (cards_of_[word] == 0) {
+    cards_of_[word] = static_cast<uint32_t>(cards_.size());
+    cards_.emplace_back();
+  }
+  return cards_[cards_of_[word]];
 }
 
 void Shelf::add_texts(const Entry& entry, uint32_t row) {
   const std::string name = lower(entry.owner + "/" + entry.name);
   names_.insert(names_.end(), name.begin(), name.end());
   name_starts_.push_back(static_cast<uint32_t>(names_.size()));
-  for_each_word(name, [&](std::string_view word) { word_rows_[intern_word(word)].name.add(row); });
-  for_each_word(entry.words, [&](std::string_view word) { word_rows_[intern_word(word)].card.add(row); });
+  for_each_word(name, [&](std::string_view word) { named_[intern_word(word)].add(row); });
+  for_each_word(entry.words, [&](std::string_view word) { card_rows(intern_word(word)).add(row); });
   const size_t begin = row_tags_.size();
   for (const std::string& text : entry.tags) row_tags_.push_back(intern_tag(text));
   for (const uint32_t tag : {tasks_of_[row], libraries_of_[row]}) {
@@ -78,6 +91,7 @@ uint32_t Shelf::add(const Entry& entry) {
   dead_.push_back(0);
   metrics_.push_back(entry.metrics);
   parameters_.push_back(entry.parameters);
+  sizes_.push_back(static_cast<uint8_t>(entry.parameters == 0 ? 0 : 1 + size_class(entry.parameters)));
   bytes_.push_back(entry.bytes);
   tasks_of_.push_back(entry.pipeline_tag.empty() ? kNone : intern_tag(entry.pipeline_tag));
   libraries_of_.push_back(entry.library_name.empty() ? kNone : intern_tag(entry.library_name));
@@ -141,11 +155,9 @@ void Shelf::compact() {
   };
   for (Postings& one : tags_) one = remapped(one, moved);
   for (Postings& one : owners_) one = remapped(one, moved);
-  for (WordRows& one : word_rows_) {
-    one.name = remapped(one.name, moved);
-    one.card = remapped(one.card, moved);
-  }
-  [&](auto&... columns) { (pack(columns), ...); }(ids_, created_, owner_ids_, flags_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, dead_);
+  for (Postings& one : named_) one = remapped(one, moved);
+  for (Postings& one : cards_) one = remapped(one, moved);
+  [&](auto&... columns) { (pack(columns), ...); }(ids_, created_, owner_ids_, flags_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, dead_, sizes_);
   dead_count_ = 0;
   for (uint32_t row = 0; row < count; ++row) row_of_id_[static_cast<size_t>(ids_[row])] = row;
   make_orders();
@@ -155,8 +167,22 @@ void Shelf::compact() {
 }
 
 void Shelf::prepare() {
-  if (!words_.sorted()) words_.sort();
-  for (const auto& order : orders_) order->prepare(dead_);
+  if (orders_[0]->pending() < kManyChanges) {
+    if (!words_.sorted()) words_.sort();
+    for (const auto& order : orders_) order->prepare(dead_);
+    return;
+  }
+  // After a load: every order by itself.
+  std::atomic<size_t> next{0};
+  const auto work = [&] {
+    for (size_t i = next++; i <= kSortCount; i = next++) {
+      if (i > 0) orders_[kSortCount - i]->prepare(dead_);  // the slowest, by name, is the last: it begins first
+      else if (!words_.sorted()) words_.sort();
+    }
+  };
+  std::vector<std::jthread> helpers;
+  for (unsigned i = 1; i < std::min(4u, std::thread::hardware_concurrency()); ++i) helpers.emplace_back(work);
+  work();
 }
 
 std::optional<uint32_t> Shelf::find_row(int64_t id) const {
@@ -197,10 +223,7 @@ bool Shelf::before(Sort sort, uint32_t a, uint32_t b) const {
 }
 
 void Shelf::sort_rows(Sort sort, std::vector<uint32_t>& rows) const {
-  if (sort == Sort::id) {
-    std::sort(rows.begin(), rows.end(), [this](uint32_t a, uint32_t b) { return before(Sort::id, a, b); });
-    return;
-  }
+  if (sort == Sort::id) return sort_by_name(rows);
   // Keys beside their rows: sorting then touches no other memory.
   struct Keyed {
     int64_t key;
@@ -213,9 +236,27 @@ void Shelf::sort_rows(Sort sort, std::vector<uint32_t>& rows) const {
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = keyed[i].row;
 }
 
+// The first eight letters as a number decide most comparisons without a look at the names.
+void Shelf::sort_by_name(std::vector<uint32_t>& rows) const {
+  struct Keyed {
+    uint64_t letters;
+    uint32_t row;
+  };
+  std::vector<Keyed> keyed;
+  keyed.reserve(rows.size());
+  for (const uint32_t row : rows) {
+    const std::string_view text = name(row);
+    uint64_t letters = 0;
+    for (size_t i = 0; i < 8; ++i) letters = letters << 8 | (i < text.size() ? static_cast<unsigned char>(text[i]) : 0u);
+    keyed.push_back({letters, row});
+  }
+  std::sort(keyed.begin(), keyed.end(), [this](const Keyed& a, const Keyed& b) { return a.letters != b.letters ? a.letters < b.letters : before(Sort::id, a.row, b.row); });
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] = keyed[i].row;
+}
+
 void Shelf::shrink() {
   const auto all = [](auto&... columns) { (columns.shrink_to_fit(), ...); };
-  all(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_, row_of_id_, tag_kinds_, tags_, owners_, word_rows_);
+  all(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_, row_of_id_, tag_kinds_, tags_, owners_, named_, cards_of_, cards_, sizes_);
   words_.shrink();
   tag_names_.shrink();
   owner_names_.shrink();
@@ -224,11 +265,12 @@ void Shelf::shrink() {
 uint64_t Shelf::memory_bytes() const {
   const auto size = [](const auto&... columns) { return ((columns.capacity() * sizeof(columns[0])) + ... + 0); };
   uint64_t total = size(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_,
-                        row_of_id_, tags_, owners_, word_rows_);
+                        row_of_id_, tags_, owners_, named_, cards_of_, cards_, sizes_);
   total += words_.memory_bytes() + tag_names_.memory_bytes() + owner_names_.memory_bytes();
   for (const Postings& one : tags_) total += one.heap_bytes();
   for (const Postings& one : owners_) total += one.heap_bytes();
-  for (const WordRows& one : word_rows_) total += one.name.heap_bytes() + one.card.heap_bytes();
+  for (const Postings& one : named_) total += one.heap_bytes();
+  for (const Postings& one : cards_) total += one.heap_bytes();
   total += word_tags_.size() * 72;  // an estimate: node, key and a short vector
   for (const auto& order : orders_) total += order->memory_bytes();
   return total;

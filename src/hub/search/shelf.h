@@ -50,8 +50,10 @@ class Shelf {
   bool dead(uint32_t row) const { return dead_[row] != 0; }
   int64_t id(uint32_t row) const { return ids_[row]; }
   int64_t owner_id(uint32_t row) const { return owner_ids_[row]; }
+  const std::vector<uint8_t>& flags() const { return flags_; }
   bool flag(uint32_t row, uint8_t flag) const { return (flags_[row] & flag) != 0; }
   uint64_t parameters(uint32_t row) const { return parameters_[row]; }
+  size_t size_number(uint32_t row) const { return sizes_[row]; }  // 0: unknown, else 1 + size_class()
   uint32_t downloads(uint32_t row) const { return metrics_[row].downloads; }
   uint32_t likes(uint32_t row) const { return metrics_[row].likes; }
   std::string_view name(uint32_t row) const { return {names_.data() + name_starts_[row], name_starts_[row + 1] - name_starts_[row]}; }
@@ -71,8 +73,8 @@ class Shelf {
   const StringPool& owner_names() const { return owner_names_; }
   const Postings& rows_of_owner(uint32_t owner) const { return owners_[owner]; }
   const WordList& words() const { return words_; }
-  const Postings& rows_named(uint32_t word) const { return word_rows_[word].name; }
-  const Postings& rows_about(uint32_t word) const { return word_rows_[word].card; }
+  const Postings& rows_named(uint32_t word) const { return named_[word]; }
+  const Postings& rows_about(uint32_t word) const { return word < cards_of_.size() ? cards_[cards_of_[word]] : cards_[0]; }
   // Tags whose text has the word; null if none.
   const std::vector<uint32_t>* tags_saying(uint32_t word) const {
     const auto found = word_tags_.find(word);
@@ -85,19 +87,18 @@ class Shelf {
   static constexpr uint32_t kNone = UINT32_MAX;
 
  private:
-  struct WordRows {
-    Postings name, card;
-  };
   void make_orders();
   uint32_t intern_tag(std::string_view tag);
   uint32_t intern_word(std::string_view word);
+  Postings& card_rows(uint32_t word);
   void add_texts(const Entry& entry, uint32_t row);
   void sort_rows(Sort sort, std::vector<uint32_t>& rows) const;
+  void sort_by_name(std::vector<uint32_t>& rows) const;
 
   RepoType type_;
   std::vector<int64_t> ids_, created_;
   std::vector<uint32_t> owner_ids_;
-  std::vector<uint8_t> flags_, dead_;
+  std::vector<uint8_t> flags_, dead_, sizes_;
   std::vector<Metrics> metrics_;
   std::vector<uint64_t> parameters_, bytes_;
   std::vector<uint32_t> owners_of_, tasks_of_, libraries_of_;
@@ -110,7 +111,9 @@ class Shelf {
   std::vector<TagKind> tag_kinds_;
   std::vector<Postings> tags_, owners_;
   WordList words_;
-  std::vector<WordRows> word_rows_;
+  std::vector<Postings> named_;          // by word
+  std::vector<uint32_t> cards_of_;       // by word: its number in cards_; most words are in no card. Words after the end: 0
+  std::vector<Postings> cards_{1};       // the first stays empty
   std::unordered_map<uint32_t, std::vector<uint32_t>> word_tags_;
   std::array<std::unique_ptr<Order>, kSortCount> orders_;
 };

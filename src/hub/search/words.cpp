@@ -136,11 +136,9 @@ std::vector<uint32_t> WordList::find_piece(std::string_view piece, Place place) 
     if (const auto word = pool_.find(piece)) out.push_back(*word);
     return out;
   }
-  for (uint32_t word = 0; word < pool_.size(); ++word) {
-    const std::string_view text = pool_.text(word);
-    const bool hit = place == Place::at_start ? text.starts_with(piece) : place == Place::at_end ? text.ends_with(piece) : text.find(piece) != std::string_view::npos;
-    if (hit) out.push_back(word);
-  }
+  out = pool_.find_holding(piece);
+  if (place == Place::at_start) std::erase_if(out, [&](uint32_t word) { return !pool_.text(word).starts_with(piece); });
+  if (place == Place::at_end) std::erase_if(out, [&](uint32_t word) { return !pool_.text(word).ends_with(piece); });
   return out;
 }
 

@@ -74,7 +74,8 @@ SqliteDatabase::SqliteDatabase(const std::filesystem::path& path, Access access)
   sqlite3_extended_result_codes(raw, 1);
   sqlite3_busy_timeout(raw, 10'000);
   execute("PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -16000; PRAGMA trusted_schema = OFF;");
-  if (access == Access::read_write) execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+  // There is one writer. A batch of an import touches some 30 MB of index pages, which must not leave the cache before the commit.
+  if (access == Access::read_write) execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -48000;");
   else execute("PRAGMA query_only = ON;");
 }
 
