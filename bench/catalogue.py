@@ -72,6 +72,9 @@ def query_kinds(r, sample):
         "words, beginning": lambda: q("/api/quicksearch", q=word()[:r.choice((3, 4, 5))]),
         "facets of everything": lambda: q("/api/lyceum/search", facets=1),
         "facets of a word and a tag": lambda: q("/api/lyceum/search", q=r.choice(families), filter=r.choice(licences), facets=1),
+        "a page of models with full=true": lambda: q("/api/models", full="true", sort="downloads"),
+        "tags by kind": lambda: "/api/models-tags-by-type",
+        "model tree: children by relation": lambda: "/api/models/" + base().split(":")[-1] + "?expand=childrenModelCount",
         "one model's information": lambda: "/api/models/" + r.choice(sample)["id"],
     }
 
@@ -107,8 +110,76 @@ def pages(connection, count):
         answer = connection.getresponse()
         answer.read()
         times.append((time.perf_counter() - start) * 1000)
+        if not answer.headers["Link"]:
+            break
         target = "/" + answer.headers["Link"].split("<", 1)[1].split(">", 1)[0].split("/", 3)[3]
     return times
+
+
+# What a person means, and how it comes out when typed in haste.
+MISSPELLINGS = """lama llama|llamma llama|lllama llama|llmaa llama|qwne qwen|qewn qwen|qwenn qwen|mistrl mistral|misral mistral|mistrall mistral|msitral mistral|gema gemma|gemmma gemma|gmema gemma
+wisper whisper|whsiper whisper|whispr whisper|distillbert distilbert|distilbret distilbert|robreta roberta|robertta roberta|difusion diffusion|diffussion diffusion|diffsuion diffusion
+deepsek deepseek|depseek deepseek|deepseak deepseek|falcn falcon|flacon falcon|mixtrl mixtral|mixtarl mixtral|granit granite|granitte granite|starcodr starcoder|starkcoder starcoder
+codelama codellama|codellma codellama|interlm internlm|internml internlm|sumarizer summarizer|sumarizr summarizer|translaton translation|tranlsation translation|sentimnt sentiment|sentmient sentiment
+experimnt experiment|clasifier classifier|classifer classifier|embeding embedding|roleplya roleplay|finetunned finetuned|instuct instruct"""
+
+
+def spelling(connection):
+    """How often the first ten hits are what was meant, and which words fail."""
+    pairs, missed, share = [one.split() for one in MISSPELLINGS.replace("\n", "|").split("|")], [], 0.0
+    for typed, meant in pairs:
+        connection.request("GET", "/api/lyceum/search?" + urllib.parse.urlencode({"q": typed, "limit": 10}))
+        names = [one["id"].lower() for one in json.loads(connection.getresponse().read())["items"]]
+        good = sum(meant in name for name in names)
+        share += good / max(1, len(names))
+        if good == 0:
+            missed.append(f"{typed}: {names[:2]}")
+    return {"words": len(pairs), "hits_at_10": round(1 - len(missed) / len(pairs), 3), "share_of_the_ten": round(share / len(pairs), 3), "missed": missed}
+
+
+def every_page(connection):
+    """To the end of the listing: each model exactly once."""
+    target, seen, count, start = "/api/models?limit=1000&sort=downloads&expand=sha", set(), 0, time.perf_counter()
+    while target:
+        connection.request("GET", target)
+        answer = connection.getresponse()
+        ids = [one["id"] for one in json.loads(answer.read())]
+        count += len(ids)
+        seen.update(ids)
+        link = answer.headers["Link"]
+        target = "/" + link.split("<", 1)[1].split(">", 1)[0].split("/", 3)[3] if link else None
+    return {"models": count, "different": len(seen), "seconds": round(time.perf_counter() - start, 1)}
+
+
+def writes(connection, token, pid, count):
+    """New repositories, commits and likes beside the catalogue, each looked for at once after it was acknowledged."""
+    head = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+
+    def send(method, target, body=None):
+        start = time.perf_counter()
+        connection.request(method, target, json.dumps(body) if isinstance(body, dict) else body, head)
+        answer = connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise SystemExit(f"{target}: {answer.status} {text[:300]}")
+        return (time.perf_counter() - start) * 1000, text
+
+    def finds(name, **filters):
+        return any(one["id"] == name for one in json.loads(send("GET", "/api/models?" + urllib.parse.urlencode({"search": name, **filters}))[1]))
+
+    stamp = format(time.time_ns() // 1_000_000, "x")
+    times, before = {"create": [], "commit": [], "like": []}, cpu_seconds(pid)
+    for number in range(count):
+        name = f"admin/written-{stamp}-{number}"
+        times["create"].append(send("POST", "/api/repos/create", {"type": "model", "name": name.split("/")[1]})[0])
+        assert finds(name), "a new repository is listed at once"
+        readme = "---\nlicense: mit\nlanguage: eo\n---\n"
+        lines = [{"key": "header", "value": {"summary": "x"}}, {"key": "file", "value": {"path": "README.md", "content": readme, "encoding": "utf-8"}}]
+        times["commit"].append(send("POST", f"/api/models/{name}/commit/main", "\n".join(map(json.dumps, lines)))[0])
+        assert finds(name, filter="eo"), "a commit's card is searched at once"
+        times["like"].append(send("POST", f"/api/models/{name}/like", {})[0])
+    out = {kind: {"p50_ms": round(statistics.median(one), 1), "max_ms": round(max(one), 1)} for kind, one in times.items()}
+    return out | {"hub_cpu_ms_each_with_its_two_lookups": round((cpu_seconds(pid) - before) * 1000 / count, 1)}
 
 
 def main():
@@ -117,16 +188,16 @@ def main():
     parser.add_argument("--sample", help="the imported file, for names and tags to ask for; default: --import")
     parser.add_argument("--data", required=True)
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--token")
+    parser.add_argument("--all-pages", action="store_true", help="follow the cursor to the end, too")
     args = parser.parse_args()
     data = pathlib.Path(args.data)
     token_file = data.parent / (data.name + ".token")
     server = harness.Server(data, token=token_file.read_text() if token_file.exists() else None)
     start = time.perf_counter()
     server.start()
-    out = {"start_s": round(time.perf_counter() - start, 2)}
-    token_file.write_text(server.token)
     pid = server.process.pid
+    out = {"start_s": round(time.perf_counter() - start, 2), "start_cpu_s": round(cpu_seconds(pid), 2), "start_rss_mib": round(memory_mib(pid, "VmRSS"))}
+    token_file.write_text(server.token)
     try:
         if args.file:
             before, start = cpu_seconds(pid), time.perf_counter()
@@ -151,6 +222,10 @@ def main():
             print(f"{name:38} {figures['p50_ms']:8.2f} {figures['p99_ms']:8.2f} {figures['cpu_ms']:8.2f}", flush=True)
         times = pages(connection, 100)
         out["pages_of_1000_ms"] = {"first_ten": round(statistics.mean(times[:10]), 1), "last_ten": round(statistics.mean(times[-10:]), 1)}
+        out["spelling"] = spelling(connection)
+        out["writes"] = writes(connection, server.token, pid, args.count // 4)
+        if args.all_pages:
+            out["every_page"] = every_page(connection)
         out["rss_mib"], out["rss_peak_mib"] = round(memory_mib(pid, "VmRSS")), round(memory_mib(pid, "VmHWM"))
     finally:
         server.stop()

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The hub's HTTP server beside nginx in the same run: CPU-seconds of the server processes, p99, resident memory.
 
-usage: LYCEUM_BIN=… python bench/http_bench.py [--only small,download,idle,attack] [--rounds 3]
+usage: LYCEUM_BIN=… python bench/http_bench.py [--only small,download,idle,idle_tls,attack] [--rounds 3]
 Needs nginx and wrk (bench/apt-packages.txt). Client and server share the machine, so compare ratios and CPU, not requests a second.
 """
 import argparse
@@ -13,6 +13,7 @@ import re
 import resource
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -105,13 +106,13 @@ def bench_download(hub, nginx, rounds, report):
             report("download, CPU-s per GiB", name, {"cpu_s_per_gib": download(url, pids, nginx.gib)})
 
 
-def bench_idle(hub, _nginx, _rounds, report):
+def hold_idle(hub, report, what, connect):
     """Ten thousand connections, half fresh, half kept alive after a request."""
     wanted = min(10000, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 500)
     before = resident_mb(hub.pids)
     idle = []
     for number in range(wanted):
-        connection = socket.create_connection(("127.0.0.1", hub.port))
+        connection = connect()
         if number % 2:
             connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
             connection.recv(4096)
@@ -119,8 +120,26 @@ def bench_idle(hub, _nginx, _rounds, report):
     time.sleep(1)
     cpu = cpu_seconds(hub.pids)
     time.sleep(5)
-    report("idle connections", "hub", {"connections": wanted, "rss_mb": round(resident_mb(hub.pids), 1), "rss_mb_before": round(before, 1),
-                                       "cpu_s_in_5_s": round(cpu_seconds(hub.pids) - cpu, 2)})
+    report(what, "hub", {"connections": wanted, "rss_mb": round(resident_mb(hub.pids), 1), "rss_mb_before": round(before, 1),
+                         "cpu_s_in_5_s": round(cpu_seconds(hub.pids) - cpu, 2)})
+    return idle
+
+
+def bench_idle_tls(_hub, nginx, _rounds, report):
+    folder = nginx.folder.parent
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "3", "-subj", "/CN=localhost", "-keyout", folder / "tls.key", "-out", folder / "tls.pem"],
+                   check=True, capture_output=True)
+    extra = ["--tls-cert", str(folder / "tls.pem"), "--tls-key", str(folder / "tls.key"), "--tls-port", "0", "--plain-http", "false"]
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    with harness.Server(folder / "tls-data", extra=extra) as hub:
+        hub.pids = [hub.process.pid]
+        for connection in hold_idle(hub, report, "idle connections over TLS", lambda: context.wrap_socket(socket.create_connection(("127.0.0.1", hub.port)))):
+            connection.close()
+
+
+def bench_idle(hub, _nginx, _rounds, report):
+    idle = hold_idle(hub, report, "idle connections", lambda: socket.create_connection(("127.0.0.1", hub.port)))
     report("small resolve beside idle", "hub", load(f"{hub.url}/admin/model/resolve/main/config.json", hub.pids, 16, 3))
     for connection in idle:
         connection.close()
@@ -207,7 +226,7 @@ def prepare(hub, nginx, mib):
     http.client.HTTPConnection("127.0.0.1", hub.port).request("GET", "/healthz")
 
 
-BENCHES = {"small": bench_small, "download": bench_download, "idle": bench_idle, "attack": bench_attack}
+BENCHES = {"small": bench_small, "download": bench_download, "idle": bench_idle, "idle_tls": bench_idle_tls, "attack": bench_attack}
 
 
 def main():
