@@ -77,6 +77,8 @@ Regex::~Regex() = default;
 Regex::Regex(Regex&&) noexcept = default;
 
 void Regex::find_all(std::string_view subject, std::vector<Match>& out) const {
+  // PCRE2 reads outside of a subject that is not UTF-8. Checked once here, because PCRE2 would check the whole of it for every match.
+  if (!is_valid_utf8(subject)) throw Error(Code::unprocessable, "regular expression '" + state_->pattern + "' was given a text that is not valid UTF-8");
   thread_local Scratch scratch;
   size_t covered = 0;
   size_t start = 0;

@@ -28,7 +28,7 @@ class Regex {
   Regex(Regex&&) noexcept;
 
   // Appends matches and the text between them, covering the subject. An empty match right after another is dropped.
-  // Any thread. Throws Error(unprocessable) when a limit is hit.
+  // Any thread. Throws Error(unprocessable) when a limit is hit, and for a subject that is not valid UTF-8 (a decoder may make one from bytes).
   void find_all(std::string_view subject, std::vector<Match>& out) const;
   std::string replace_all(std::string_view subject, std::string_view content) const;
 

@@ -47,6 +47,12 @@ TEST(Regex, RefusesByName) {
   }
 }
 
+TEST(Regex, RefusesWhatIsNotUtf8) {
+  std::vector<Match> found;
+  EXPECT_THROW(Regex("[^\\w\\s]{1,3}+").find_all("!!\xfa\xfa\xfa\xfa\xfa\xfa??", found), Error);
+  EXPECT_THROW(Regex("a").replace_all("a\xc3", "b"), Error);
+}
+
 TEST(Regex, GivesUpOnCatastrophicBacktracking) {
   std::vector<Match> found;
   EXPECT_THROW(Regex("^(a|aa)+$").find_all(std::string(60, 'a') + "b", found), Error);

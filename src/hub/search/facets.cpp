@@ -31,30 +31,26 @@ class Counter {
   void add(uint32_t row) {
     const auto [begin, end] = shelf_.tags(row);
     for (const uint32_t* tag = begin; tag != end; ++tag) ++tags_[*tag];
-    add_size(row);
+    ++sizes_[shelf_.size_number(row)];
   }
   // All rows at once: the inverted lists know their lengths. Returns how many rows are seen.
   uint64_t add_all(const Matcher& matcher) {
     for (uint32_t tag = 0; tag < tags_.size(); ++tag) tags_[tag] = shelf_.rows_with_tag(tag).count();
-    uint64_t seen = 0;
-    for (uint32_t row = 0; row < shelf_.rows(); ++row) {
-      if ((shelf_.flags()[row] & (Shelf::kPrivate | Shelf::kDisabled)) == 0 && shelf_.dead()[row] == 0) {
-        ++seen;
-        add_size(row);
-      } else if (matcher.visible(row)) {
-        ++seen;
-        add_size(row);
-      } else {
-        const auto [begin, end] = shelf_.tags(row);
-        for (const uint32_t* tag = begin; tag != end; ++tag) --tags_[*tag];
-      }
-    }
+    sizes_ = shelf_.size_counts();
+    uint64_t seen = shelf_.rows();
+    shelf_.for_each_hidden([&](uint32_t row) {
+      if (matcher.visible(row)) return;
+      --seen;
+      --sizes_[shelf_.size_number(row)];
+      const auto [begin, end] = shelf_.tags(row);
+      for (const uint32_t* tag = begin; tag != end; ++tag) --tags_[*tag];
+    });
     return seen;
   }
   std::vector<Facet> facets(size_t values_max, uint64_t scale) const {
     std::vector<std::vector<uint32_t>> by_kind(16);
     for (uint32_t tag = 0; tag < tags_.size(); ++tag) {
-      if (tags_[tag] > 0) by_kind[static_cast<size_t>(shelf_.tag_kind(tag))].push_back(tag);
+      if (tags_[tag] > 0 && shelf_.tag_kind(tag) != TagKind::other) by_kind[static_cast<size_t>(shelf_.tag_kind(tag))].push_back(tag);
     }
     std::vector<Facet> out;
     for (const TagKind kind : kShown) {
@@ -71,9 +67,6 @@ class Counter {
   }
 
  private:
-  void add_size(uint32_t row) {
-    ++sizes_[shelf_.size_number(row)];
-  }
   std::vector<uint32_t> most_frequent(std::vector<uint32_t>& tags, size_t values_max) const {
     const auto before = [this](uint32_t a, uint32_t b) { return tags_[a] != tags_[b] ? tags_[a] > tags_[b] : shelf_.tag_names().text(a) < shelf_.tag_names().text(b); };
     const auto end = tags.begin() + static_cast<ptrdiff_t>(std::min(values_max, tags.size()));
@@ -122,8 +115,9 @@ std::vector<Facet> list_tags(const Shelf& shelf, const Viewer& viewer, size_t va
   std::vector<Facet> out;
   for (size_t kind = 0; kind < by_kind.size(); ++kind) {
     auto& tags = by_kind[kind];
-    std::sort(tags.begin(), tags.end(), [&](uint32_t a, uint32_t b) { return shelf.rows_with_tag(a).count() > shelf.rows_with_tag(b).count(); });
-    if (tags.size() > values_max) tags.resize(values_max);
+    const auto end = tags.begin() + static_cast<ptrdiff_t>(std::min(values_max, tags.size()));
+    std::partial_sort(tags.begin(), end, tags.end(), [&](uint32_t a, uint32_t b) { return shelf.rows_with_tag(a).count() > shelf.rows_with_tag(b).count(); });
+    tags.erase(end, tags.end());
     Facet facet{std::string(kind_name(static_cast<TagKind>(kind))), {}};
     for (const uint32_t tag : tags) {
       // A tag of private repositories only must not be told.

@@ -4,7 +4,6 @@
 // Score of a row = sum over the words of (where it was found x how well), then multiplied by a slowly growing function of popularity, so
 // that among equal texts the used one comes first and an exact name beats everything.
 #include <algorithm>
-#include <bit>
 
 #include "hub/search/match.h"
 
@@ -121,13 +120,21 @@ uint64_t rows_of_all(const std::vector<Expansion>& expansions) {
   return total;
 }
 
-int64_t rank(const Shelf& shelf, uint32_t row, unsigned text_score, const std::string& typed) {
-  const uint64_t used = 1 + shelf.downloads(row) + uint64_t{10} * shelf.likes(row);
-  const int64_t score = static_cast<int64_t>(text_score) * (16 + std::bit_width(used));
-  const std::string_view name = shelf.name(row);
-  const bool exact = name.ends_with(typed) && (name.size() == typed.size() || name[name.size() - typed.size() - 1] == '/');
-  return exact ? score + kExactName : score;
-}
+// Common words have hundreds of thousands of hits: of most, the name itself is not looked at.
+class Ranker {
+ public:
+  Ranker(const Shelf& shelf, std::string typed) : shelf_(shelf), typed_(std::move(typed)), hash_(Shelf::hash_of_name(typed_)) {}
+
+  int64_t rank(uint32_t row, unsigned text_score) const {
+    const int64_t score = static_cast<int64_t>(text_score) * (16 + shelf_.popularity(row));
+    return shelf_.hash_of_name(row) == hash_ && shelf_.is_called(row, typed_) ? score + kExactName : score;
+  }
+
+ private:
+  const Shelf& shelf_;
+  const std::string typed_;
+  const uint16_t hash_;
+};
 
 }  // namespace
 
@@ -143,11 +150,11 @@ std::vector<Hit> find_text(const Shelf& shelf, const Matcher& matcher, std::stri
   for (size_t i = 0; i < words.size(); ++i) {
     for_each_list(shelf, words[i], [&](const Postings& rows, const Expansion& one, unsigned place) { scores.add(rows, static_cast<uint8_t>(i), one.weight * place); });
   }
-  const std::string typed = lower(text);
+  const Ranker ranker(shelf, lower(text));
   const auto rarest = std::min_element(words.begin(), words.end(), [](const auto& a, const auto& b) { return rows_of_all(a) < rows_of_all(b); });
   for_each_list(shelf, *rarest, [&](const Postings& rows, const Expansion&, unsigned) {
     rows.for_each([&](uint32_t row) {
-      if (scores.take_if_all(row, words.size()) && matcher.accepts(row)) out.push_back({row, rank(shelf, row, scores.score(row), typed)});
+      if (scores.take_if_all(row, words.size()) && matcher.accepts(row)) out.push_back({row, ranker.rank(row, scores.score(row))});
       return true;
     });
   });

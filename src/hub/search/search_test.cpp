@@ -364,6 +364,51 @@ TEST_F(Searching, FacetsCountTheHits) {
   EXPECT_EQ(text, "task: text-generation=6; license: license:apache-2.0=3 license:mit=3; language: en=6; base_model: base_model:b/c=6; size: 6B-12B=1; ");
 }
 
+// Without a filter the counts come from the lists' lengths: what nobody may see must be taken off them.
+TEST_F(Searching, FacetsOfEverythingLeaveOutWhatIsHidden) {
+  for (int64_t id = 1; id <= 40; ++id) {
+    Entry entry = make(id, "a", "m" + std::to_string(id), {"license:mit"});
+    entry.owner_id = 5;
+    entry.is_private = id % 10 == 0;
+    entry.disabled = id % 13 == 0;
+    entry.parameters = id % 2 == 0 ? 2'000'000'000 : 0;
+    index->put(RepoType::model, entry);
+  }
+  index->remove(2);
+  index->put(RepoType::model, make(4, "a", "m4", {"license:other"}));
+  Query query;
+  const auto told = [&] {
+    const Summary summary = index->summarise(query, 5);
+    std::string text = std::to_string(summary.total);
+    for (const Facet& facet : summary.facets) {
+      for (const auto& value : facet.values) text += " " + value.value + "=" + std::to_string(value.count);
+    }
+    return text;
+  };
+  EXPECT_EQ(told(), "32 license:mit=31 license:other=1 1B-3B=13");  // 40 - 1 removed - 4 private - 3 disabled; 4 has no size now
+  query.viewer.owners = {5};
+  EXPECT_EQ(told(), "36 license:mit=35 license:other=1 1B-3B=17");
+  query.sort = Sort::id;
+  EXPECT_EQ(index->count(query), 36u);
+}
+
+TEST_F(Searching, AnExactNameComesFirst) {
+  for (int64_t id = 1; id <= 50; ++id) {
+    Entry entry = make(id, "o" + std::to_string(id), id == 30 ? "Llama" : "llama-" + std::to_string(id));
+    entry.metrics.downloads = static_cast<uint32_t>(id == 30 ? 0 : 1'000'000);
+    index->put(RepoType::model, entry);
+  }
+  Query query;
+  query.sort = Sort::relevance;
+  query.limit = 1;
+  for (const char* text : {"llama", "LLAMA", "o30/llama"}) {
+    query.text = text;
+    EXPECT_EQ(ids(query), "30 ") << text;
+  }
+  query.text = "lama";
+  EXPECT_NE(ids(query), "30 ") << "not called so";
+}
+
 // Small shelves always gather, large ones walk first: both must agree with the plain way.
 TEST_F(Searching, AgreesWithThePlainWay) {
   Random random(11);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <thread>
 
 #include "base/error.h"
@@ -11,6 +12,8 @@ namespace lyceum::hub::search {
 namespace {
 
 constexpr size_t kManyChanges = 100'000;
+
+uint8_t popularity_of(const Metrics& metrics) { return static_cast<uint8_t>(std::bit_width(uint64_t{1} + metrics.downloads + uint64_t{10} * metrics.likes)); }
 
 // The same list with the rows' new numbers; rows without one are left out.
 Postings remapped(const Postings& rows, const std::vector<uint32_t>& moved) {
@@ -92,6 +95,9 @@ uint32_t Shelf::add(const Entry& entry) {
   metrics_.push_back(entry.metrics);
   parameters_.push_back(entry.parameters);
   sizes_.push_back(static_cast<uint8_t>(entry.parameters == 0 ? 0 : 1 + size_class(entry.parameters)));
+  ++size_counts_[sizes_.back()];
+  popularity_.push_back(popularity_of(entry.metrics));
+  name_hashes_.push_back(hash_of_name(lower(entry.name)));
   bytes_.push_back(entry.bytes);
   tasks_of_.push_back(entry.pipeline_tag.empty() ? kNone : intern_tag(entry.pipeline_tag));
   libraries_of_.push_back(entry.library_name.empty() ? kNone : intern_tag(entry.library_name));
@@ -109,6 +115,7 @@ uint32_t Shelf::add(const Entry& entry) {
 void Shelf::set_metrics(uint32_t row, const Metrics& now) {
   const Metrics old = metrics_[row];
   metrics_[row] = now;
+  popularity_[row] = popularity_of(now);
   const auto note = [&](Sort sort, bool changed) {
     if (changed) order(sort).note(row);
   };
@@ -157,8 +164,10 @@ void Shelf::compact() {
   for (Postings& one : owners_) one = remapped(one, moved);
   for (Postings& one : named_) one = remapped(one, moved);
   for (Postings& one : cards_) one = remapped(one, moved);
-  [&](auto&... columns) { (pack(columns), ...); }(ids_, created_, owner_ids_, flags_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, dead_, sizes_);
+  [&](auto&... columns) { (pack(columns), ...); }(ids_, created_, owner_ids_, flags_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, dead_, sizes_, popularity_, name_hashes_);
   dead_count_ = 0;
+  size_counts_ = {};
+  for (const uint8_t size : sizes_) ++size_counts_[size];
   for (uint32_t row = 0; row < count; ++row) row_of_id_[static_cast<size_t>(ids_[row])] = row;
   make_orders();
   for (const auto& order : orders_) {
@@ -189,6 +198,17 @@ std::optional<uint32_t> Shelf::find_row(int64_t id) const {
   const auto at = static_cast<size_t>(id);
   if (id < 0 || at >= row_of_id_.size() || row_of_id_[at] == kNone) return std::nullopt;
   return row_of_id_[at];
+}
+
+uint16_t Shelf::hash_of_name(std::string_view text) {
+  const size_t slash = text.find('/');
+  const size_t hash = std::hash<std::string_view>()(slash == std::string_view::npos ? text : text.substr(slash + 1));
+  return static_cast<uint16_t>(hash ^ (hash >> 16));
+}
+
+bool Shelf::is_called(uint32_t row, std::string_view text) const {
+  const std::string_view own = name(row);
+  return own.ends_with(text) && (own.size() == text.size() || own[own.size() - text.size() - 1] == '/');
 }
 
 bool Shelf::has_tag(uint32_t row, uint32_t tag) const {
@@ -256,7 +276,7 @@ void Shelf::sort_by_name(std::vector<uint32_t>& rows) const {
 
 void Shelf::shrink() {
   const auto all = [](auto&... columns) { (columns.shrink_to_fit(), ...); };
-  all(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_, row_of_id_, tag_kinds_, tags_, owners_, named_, cards_of_, cards_, sizes_);
+  all(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_, row_of_id_, tag_kinds_, tags_, owners_, named_, cards_of_, cards_, sizes_, popularity_, name_hashes_);
   words_.shrink();
   tag_names_.shrink();
   owner_names_.shrink();
@@ -265,7 +285,7 @@ void Shelf::shrink() {
 uint64_t Shelf::memory_bytes() const {
   const auto size = [](const auto&... columns) { return ((columns.capacity() * sizeof(columns[0])) + ... + 0); };
   uint64_t total = size(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_,
-                        row_of_id_, tags_, owners_, named_, cards_of_, cards_, sizes_);
+                        row_of_id_, tags_, owners_, named_, cards_of_, cards_, sizes_, popularity_, name_hashes_);
   total += words_.memory_bytes() + tag_names_.memory_bytes() + owner_names_.memory_bytes();
   for (const Postings& one : tags_) total += one.heap_bytes();
   for (const Postings& one : owners_) total += one.heap_bytes();

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <array>
+#include <cstring>
 #include <memory>
 #include <unordered_map>
 #include <vector>
@@ -50,12 +51,19 @@ class Shelf {
   bool dead(uint32_t row) const { return dead_[row] != 0; }
   int64_t id(uint32_t row) const { return ids_[row]; }
   int64_t owner_id(uint32_t row) const { return owner_ids_[row]; }
-  const std::vector<uint8_t>& flags() const { return flags_; }
   bool flag(uint32_t row, uint8_t flag) const { return (flags_[row] & flag) != 0; }
   uint64_t parameters(uint32_t row) const { return parameters_[row]; }
   size_t size_number(uint32_t row) const { return sizes_[row]; }  // 0: unknown, else 1 + size_class()
-  uint32_t downloads(uint32_t row) const { return metrics_[row].downloads; }
-  uint32_t likes(uint32_t row) const { return metrics_[row].likes; }
+  unsigned popularity(uint32_t row) const { return popularity_[row]; }   // grows slowly with downloads and likes
+  // "owner/name" or "name" as it is written here; lower case.
+  bool is_called(uint32_t row, std::string_view text) const;
+  uint16_t hash_of_name(uint32_t row) const { return name_hashes_[row]; }
+  static uint16_t hash_of_name(std::string_view text);                   // of what follows the slash, if there is one
+  // How many rows, dead and hidden ones too, have a size_number().
+  const std::array<uint64_t, kSizeClassCount + 1>& size_counts() const { return size_counts_; }
+  // visit(row) for every row that not everybody sees: dead, private or disabled.
+  template <typename Visit>
+  void for_each_hidden(Visit visit) const;
   std::string_view name(uint32_t row) const { return {names_.data() + name_starts_[row], name_starts_[row + 1] - name_starts_[row]}; }
   uint32_t owner(uint32_t row) const { return owners_of_[row]; }
   uint32_t task(uint32_t row) const { return tasks_of_[row]; }
@@ -98,7 +106,9 @@ class Shelf {
   RepoType type_;
   std::vector<int64_t> ids_, created_;
   std::vector<uint32_t> owner_ids_;
-  std::vector<uint8_t> flags_, dead_, sizes_;
+  std::vector<uint8_t> flags_, dead_, sizes_, popularity_;
+  std::vector<uint16_t> name_hashes_;
+  std::array<uint64_t, kSizeClassCount + 1> size_counts_{};
   std::vector<Metrics> metrics_;
   std::vector<uint64_t> parameters_, bytes_;
   std::vector<uint32_t> owners_of_, tasks_of_, libraries_of_;
@@ -117,5 +127,24 @@ class Shelf {
   std::unordered_map<uint32_t, std::vector<uint32_t>> word_tags_;
   std::array<std::unique_ptr<Order>, kSortCount> orders_;
 };
+
+// Eight rows at a time: nearly all are seen by everybody.
+template <typename Visit>
+void Shelf::for_each_hidden(Visit visit) const {
+  constexpr uint64_t kEach = 0x0101010101010101;
+  const size_t whole = flags_.size() / 8 * 8;
+  const auto hidden = [this](size_t row) { return dead_[row] != 0 || (flags_[row] & (kPrivate | kDisabled)) != 0; };
+  for (size_t begin = 0; begin < flags_.size(); begin += 8) {
+    if (begin < whole) {
+      uint64_t flags, dead;
+      std::memcpy(&flags, flags_.data() + begin, 8);
+      std::memcpy(&dead, dead_.data() + begin, 8);
+      if ((flags & kEach * (kPrivate | kDisabled)) == 0 && dead == 0) continue;
+    }
+    for (size_t row = begin; row < std::min(begin + 8, flags_.size()); ++row) {
+      if (hidden(row)) visit(static_cast<uint32_t>(row));
+    }
+  }
+}
 
 }  // namespace lyceum::hub::search
