@@ -5,12 +5,14 @@
 #include <array>
 
 #include "api/answer.h"
+#include "api/answer_cache.h"
 #include "api/rate_limits.h"
 #include "api/route.h"
 #include "api/services.h"
 #include "base/bytes.h"
 #include "base/log.h"
 #include "hub/audit.h"
+#include "hub/downloads.h"
 #include "hub/sessions.h"
 
 namespace lyceum::api {
@@ -117,8 +119,20 @@ struct Outcome {
   RateLimits::Verdict limit;
 };
 
+void add_common_headers(http::Response& response);
+
+void keep_answer(Context& context, const RouteRow& row, std::optional<uint64_t> version, http::Response response) {
+  AnswerCache* const answers = context.services.answers;
+  if (answers == nullptr || !version || !context.file_to_keep || !AnswerCache::takes(context.request)) return;
+  int64_t until = context.services.clock.now_ms() + AnswerCache::kLifeMs;
+  if (context.caller.token && context.caller.token->expires_ms != 0) until = std::min(until, context.caller.token->expires_ms);
+  add_common_headers(response);
+  answers->put(context.request, {*version, until, context.caller, *context.repo, *context.file_to_keep, row.pattern, std::move(response)});
+}
+
 http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, Outcome& outcome) {
-  Context context{request, services, {}, std::nullopt};
+  const std::optional<uint64_t> version = services.hub.version();  // before anything is read
+  Context context{request, services, {}, std::nullopt, std::nullopt};
   if (row.access != Access::signed_url && !is_foreign_key(group, request)) context.caller = authenticate(request, services);
   context.caller.address = request.remote;
   outcome.anonymous = row.access != Access::signed_url && !context.caller.user;
@@ -127,7 +141,9 @@ http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& 
     if (outcome.limit.exceeded) throw Error(Code::too_many_requests, "Too many requests; try again in " + std::to_string(outcome.limit.reset_s) + " s.");
   }
   check_access(row, context);
-  return row.handler(context);
+  http::Response response = row.handler(context);
+  if (context.file_to_keep) keep_answer(context, row, version, response);
+  return response;
 }
 
 // As huggingface_hub reads them; a client that obeys waits until the window ends.
@@ -259,6 +275,22 @@ hub::Caller authenticate(const http::Request& request, Services& services) {
   if (!caller) return {};
   require_same_origin(request, true);
   return *caller;
+}
+
+std::optional<http::Response> find_kept_answer(http::Request& request, Services& services) {
+  const auto version = services.hub.version();
+  if (services.answers == nullptr || !version || !AnswerCache::takes(request)) return std::nullopt;
+  const auto kept = services.answers->find(request, *version, services.clock.now_ms());
+  if (!kept || (kept->response.file && request.method == "GET")) return std::nullopt;  // reading a file may block
+  RateLimits::Verdict limit;
+  if (services.limits != nullptr) limit = services.limits->count(kept->caller, request.remote, RateLimits::kFiles);
+  if (limit.exceeded) return std::nullopt;
+  const uint64_t bytes = request.method == "HEAD" ? 0 : kept->response.body.size();
+  services.hub.downloads().record(kept->repo, {kept->path, request.remote, request.headers.find("User-Agent").value_or(""), bytes});
+  request.route = kept->route;
+  http::Response response = kept->response;
+  add_limit_headers(response, limit);
+  return response;
 }
 
 http::Router make_router(Services& services) {

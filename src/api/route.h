@@ -37,6 +37,9 @@ struct Context {
   Services& services;
   hub::Caller caller;
   std::optional<hub::Repo> repo;   // filled for repo_* rows
+  // Set by a handler whose answer depends on nothing but the credential, the target and the store: the path of the file that it serves.
+  // The answer may then be given again, and counted as a download, without asking the handler (answer_cache.h).
+  std::optional<std::string> file_to_keep;
 };
 
 struct RouteRow {
@@ -54,6 +57,8 @@ struct RouteGroup {
 
 std::span<const RouteGroup> route_groups();                       // registry.cpp
 http::Router make_router(Services& services);                     // wraps every row with its access check
+// The answer that this request would get, if the same one was answered lately and the store has not changed since. Does not block.
+std::optional<http::Response> find_kept_answer(http::Request& request, Services& services);
 // Bearer, Basic (password = token), or session cookie. Throws Error(unauthorized, "Invalid credentials in Authorization header") on a bad one.
 hub::Caller authenticate(const http::Request& request, Services& services);
 // The user whose name and password these are. Counts against the limits of sign-in attempts and is recorded if it fails.

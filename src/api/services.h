@@ -17,6 +17,7 @@ namespace lyceum::api {
 class EngineManager;
 class XetIndexer;  // api/xet/xet.h
 class RateLimits;  // api/rate_limits.h
+class AnswerCache;  // api/answer_cache.h
 class WebhookSender;  // api/community/delivery.h
 struct Operations;  // api/operations.h
 
@@ -31,6 +32,7 @@ struct Services {
   WebhookSender* webhook_sender = nullptr;  // null: deliveries stay queued
   XetIndexer* xet_indexer = nullptr;     // gives large files that came through LFS or git a Xet hash; null: they stay without
   RateLimits* limits = nullptr;          // null: none
+  AnswerCache* answers = nullptr;        // null: every request is answered anew
   Operations* operations = nullptr;      // metrics and readiness; null: none are kept
 };
 

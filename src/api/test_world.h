@@ -74,10 +74,13 @@ class World {
     request.remote = "127.0.0.1";
     MemoryBody body(call.body);
     request.body = &body;
+    if (services_.answers != nullptr)
+      if (auto kept = find_kept_answer(request, services_)) return std::move(*kept);
     return router_.dispatch(request);
   }
 
   hub::Hub& hub() { return *hub_; }
+  Services& services() { return services_; }
   FakeClock& clock() { return clock_; }
 
   std::string admin, owner, owner_read_only, reader, stranger;

@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "api/community/delivery.h"
+#include "api/answer_cache.h"
 #include "api/openai/engine_manager.h"
 #include "api/rate_limits.h"
 #include "api/operations.h"
@@ -145,6 +146,8 @@ int serve(const Args& args) {
   services.webhook_sender = &webhook_sender;
   services.xet_indexer = &indexer;
   services.operations = &operations;
+  api::AnswerCache answers;
+  services.answers = &answers;
 
   const bool access_log = settings.yes("access-log");
   http::ServerOptions options = server_options(settings);
@@ -152,6 +155,7 @@ int serve(const Args& args) {
     operations.metrics.observe(record);
     if (access_log) log_request(record);
   };
+  options.quick = [&services](http::Request& request) { return api::find_kept_answer(request, services); };
   http::Server server(api::make_router(services), options);
   server.start();
   operations.server = &server;

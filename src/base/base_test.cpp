@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/large_file.h"
 #include "base/json.h"
 #include "base/progress.h"
 #include "base/random.h"
@@ -102,6 +103,60 @@ TEST(Clock, FormatsIso8601) { EXPECT_EQ(iso8601(1755684000123), "2025-08-20T10:0
 TEST(Progress, HumanUnits) {
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");
   EXPECT_EQ(human_duration(200), "3 min 20 s");
+}
+
+TEST(LargeFileReader, ReadsAnyPiece) {
+  const TempFolder disk(fs::current_path()), memory(fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path());
+  Rng rng(6);
+  std::string content((size_t{5} << 20) + 77, '\0');
+  for (char& c : content) c = static_cast<char>(rng.below(256));
+  for (const fs::path& folder : {disk.path(), memory.path()}) {
+    write_file_durable(folder / "f", content);
+    LargeFileReader reader(folder / "f");
+    ASSERT_EQ(reader.size(), content.size());
+    uint64_t at = 0;
+    for (int i = 0; i < 300; ++i) {
+      const size_t length = static_cast<size_t>(std::min<uint64_t>(rng.below(LargeFileReader::kPieceBytesMax + 1), content.size() - at));
+      EXPECT_EQ(as_text(reader.read(at, length)), std::string_view(content).substr(at, length));
+      at = i % 3 == 0 ? rng.below(content.size()) : (at + length) % content.size();
+    }
+    EXPECT_EQ(reader.read(content.size(), 0).size(), 0u);
+    EXPECT_THROW(reader.read(content.size() - 3, 4), Error);
+    EXPECT_THROW(reader.read(content.size() + 1, 0), Error);
+  }
+}
+
+// Whatever the pieces, on a file system with direct writes and on one without.
+TEST(LargeFileWriter, WritesWhatItWasGiven) {
+  const TempFolder disk(fs::current_path()), memory(fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path());
+  Rng rng(5);
+  for (const size_t size : {size_t{0}, size_t{1}, size_t{4095}, size_t{4096}, (size_t{1} << 20) - 1, size_t{1} << 20, (size_t{3} << 20) + 5}) {
+    std::string content(size, '\0');
+    for (char& c : content) c = static_cast<char>(rng.below(256));
+    for (const fs::path& folder : {disk.path(), memory.path()}) {
+      const fs::path path = folder / std::to_string(size);
+      LargeFileWriter writer(path, 0600);
+      std::string_view left = content;
+      bool in_place = false;
+      while (!left.empty()) {
+        const size_t count = std::min<size_t>(left.size(), 1 + rng.below(300'000));
+        if ((in_place = !in_place)) {
+          const auto room = writer.room();
+          const size_t fits = std::min(count, room.size());
+          std::memcpy(room.data(), left.data(), fits);
+          writer.filled(fits);
+          left.remove_prefix(fits);
+        } else {
+          writer.append(as_bytes(left.substr(0, count)));
+          left.remove_prefix(count);
+        }
+      }
+      writer.finish();
+      EXPECT_TRUE(read_file(path) == content) << size << " in " << folder;
+      EXPECT_EQ(fs::status(path).permissions(), fs::perms::owner_read | fs::perms::owner_write);
+      EXPECT_THROW(LargeFileWriter{path}, Error);  // it exists
+    }
+  }
 }
 
 }  // namespace

@@ -15,6 +15,7 @@ namespace lyceum::http {
 namespace {
 
 constexpr double kSendPatienceSeconds = 0.05;  // a worker waits this long for a client before it leaves the answer to asio
+constexpr int kQuickAnswersMax = 16;
 constexpr double kForever = 1e300;
 
 }  // namespace
@@ -51,6 +52,7 @@ bool Connection::overdue(double now_s) const noexcept {
 void Connection::wait_for(short events, unsigned seconds) {
   if (server_.stopping && phase_ != Phase::sending) return;
   deadline_s_ = monotonic_seconds() + seconds;
+  io_->set_low_water(1);
   socket_.async_wait(events == POLLIN ? Socket::wait_read : Socket::wait_write, [self = shared_from_this()](boost::system::error_code error) { self->on_event(bool(error)); });
 }
 
@@ -75,7 +77,11 @@ void Connection::on_event(bool failed) noexcept {
       }
       phase_ = Phase::head;
     }
-    if (fill() == Fill::complete) dispatch();
+    // A client that has sent many requests at once does not keep the others waiting.
+    for (int served = 0; fill() == Fill::complete; ++served) {
+      if (served == kQuickAnswersMax || !answer_quickly()) return dispatch();
+      if (phase_ != Phase::head) return;
+    }
   } catch (const std::exception& error) {
     log::debug("connection from {} ended: {}", remote_, error.what());
   }
@@ -130,6 +136,49 @@ bool Connection::find_head_end() {
   return true;
 }
 
+// True: answered here, and phase_ says what is next: another request (head), the rest when there is room (sending), or the end (busy).
+bool Connection::answer_quickly() {
+  if (!server_.options.quick || head_error_) return false;
+  begin_exchange();
+  if (!find_quick_answer()) return false;
+  deadline_s_ = kForever;
+  phase_ = Phase::busy;
+  ++server_.busy;
+  bool go_on = false;
+  try {
+    if (const short events = exchange_->outgoing->send_some(*io_)) {
+      park(events);
+      return true;
+    }
+    go_on = end_exchange() && !server_.stopping;
+  } catch (const std::exception& error) {
+    log::debug("connection from {} ended: {}", remote_, error.what());
+    if (exchange_) record(exchange_->outgoing->status());
+    exchange_.reset();
+  }
+  server_.end_request();
+  if (go_on) phase_ = Phase::head;
+  else cut();
+  return true;
+}
+
+// Without a body, or with one that came along with the head, nothing here waits for the client.
+bool Connection::find_quick_answer() {
+  Exchange& exchange = *exchange_;
+  if (!exchange.body.ended()) return false;
+  try {
+    const auto target = parser_->get().target();
+    set_target(exchange.request, std::string_view(target.data(), target.size()));
+    auto response = server_.options.quick(exchange.request);
+    if (!response) return false;
+    if (server_.stopping) exchange.options.keep_alive = false;
+    exchange.outgoing.emplace(std::move(*response), exchange.options);
+    return true;
+  } catch (const std::exception&) {
+    return false;  // a worker meets the same and answers it
+  }
+}
+
 void Connection::dispatch() {
   deadline_s_ = kForever;
   phase_ = Phase::busy;
@@ -166,10 +215,8 @@ Connection::Turn Connection::serve() {
     refuse(*head_error_);
     return Turn::close;
   }
-  if (!exchange_) {
-    begin_exchange();
-    run_handler();
-  }
+  if (!exchange_) begin_exchange();
+  if (!exchange_->outgoing) run_handler();
   if (!send_answer()) return Turn::left;
   return end_exchange() ? Turn::again : Turn::close;
 }

@@ -49,10 +49,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void on_event(bool failed) noexcept;
   Fill fill();
   bool find_head_end();
+  bool answer_quickly();
   void dispatch();
   void work() noexcept;
   Turn serve();
   void begin_exchange();
+  bool find_quick_answer();
   void run_handler();
   bool send_answer();
   void park(short events);

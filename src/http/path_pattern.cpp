@@ -43,6 +43,13 @@ PathPattern::PathPattern(std::string_view pattern) {
   }
 }
 
+std::optional<std::string> PathPattern::literal(size_t segment) const {
+  const Segment& pieces = segments_[segment];
+  if (pieces.empty()) return std::string();
+  if (pieces.size() > 1 || pieces[0].parameter) return std::nullopt;
+  return pieces[0].text;
+}
+
 PathPattern::Segment PathPattern::parse_segment(std::string_view text) {
   Segment segment;
   while (!text.empty()) {

@@ -22,6 +22,10 @@ class PathPattern {
   // '0' the rest. The larger string is the more particular one.
   const std::string& rank() const noexcept { return rank_; }
 
+  size_t size() const noexcept { return segments_.size(); }        // without the rest
+  std::optional<std::string> literal(size_t segment) const;         // nullopt: it has a parameter
+  bool takes_rest() const noexcept { return !rest_.empty(); }
+
  private:
   struct Piece {
     bool parameter = false;

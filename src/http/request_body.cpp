@@ -9,6 +9,8 @@
 namespace lyceum::http {
 namespace {
 
+constexpr int kPieceBytes = 256 << 10;  // fits a core's cache, so that whoever hashes a piece finds it there
+
 // Bytes of a connection: first what was read along with the header, then the socket.
 struct ConnectionSource {
   beast::flat_buffer& buffer;
@@ -76,7 +78,8 @@ void RequestBody::refuse_length() const {
 
 size_t RequestBody::read_plain(std::span<std::byte> into) {
   ConnectionSource source{buffer_, io_};
-  const size_t got = source.read_some(into.first(static_cast<size_t>(std::min<uint64_t>(into.size(), remaining_))));
+  io_.set_low_water(remaining_ > 2 * kPieceBytes ? kPieceBytes / 2 : 1);
+  const size_t got = source.read_some(into.first(static_cast<size_t>(std::min<uint64_t>({into.size(), remaining_, kPieceBytes}))));
   if (got == 0) throw Error(Code::invalid_argument, "The request body ended " + std::to_string(remaining_) + " bytes early");
   remaining_ -= got;
   received_ += got;

@@ -35,13 +35,14 @@ Response error_response(const Error& error) {
 
 void Router::add(Route route) {
   patterns_.emplace_back(route.pattern);
+  index_.add(patterns_.back(), routes_.size());
   routes_.push_back(std::move(route));
 }
 
 // `allowed` collects the methods of the routes whose path matches, for 405 and OPTIONS.
 std::optional<Router::Match> Router::find_match(const std::string& method, std::string_view path, std::string& allowed) const {
   std::optional<Match> best;
-  for (size_t i = 0; i < routes_.size(); ++i) {
+  for (const size_t i : index_.find(path)) {
     const bool usable = serves(routes_[i], method);
     const std::string& rank = patterns_[i].rank();
     const bool exact = routes_[i].method == method;

@@ -54,7 +54,7 @@ Response ServerState::answer(Request& request, const std::string& request_id) co
 }
 
 void ServerState::end_request() {
-  if (--busy > 0) return;
+  if (--busy > 0 || !stopping) return;  // stop() looks at `busy` after it has set `stopping`
   const std::lock_guard lock(mutex);  // so that a waiter between its look and its sleep does not miss this
   all_idle.notify_all();
 }

@@ -1,8 +1,8 @@
 // server.h: routes and the server that runs them.
 //
 // Threads: connections idle in asio and hold neither a thread nor a buffer there. Once a request's header is complete its handler runs
-// on a worker thread and may block (database, files, hashing, reading the body, streaming); an answer that the client takes slowly goes
-// back to asio and is continued when there is room. Limits: header 64 KiB in 10 s, body per route, connections in all and per address,
+// on a worker thread and may block (database, files, hashing, reading the body, streaming), unless ServerOptions::quick has the answer at
+// hand; an answer that the client takes slowly goes back to asio and is continued when there is room. Limits: header 64 KiB in 10 s, body per route, connections in all and per address,
 // idle and transfer timeouts, and a lowest transfer rate, so that a client that trickles bytes cannot hold anything for ever.
 #pragma once
 
@@ -15,6 +15,7 @@
 
 #include "http/message.h"
 #include "http/path_pattern.h"
+#include "http/route_index.h"
 
 namespace lyceum::http {
 
@@ -42,6 +43,7 @@ class Router {
 
   std::vector<Route> routes_;
   std::vector<PathPattern> patterns_;
+  RouteIndex index_;
 };
 
 // What there is to tell about one request, after its answer has left or failed to.
@@ -75,6 +77,9 @@ struct ServerOptions {
   unsigned drain_timeout_s = 5;  // stop() lets requests finish for this long
   uint64_t body_limit_bytes = 1ULL << 40;
   std::function<void(const RequestRecord&)> observe;  // any thread; must not throw
+  // Asked first, on the I/O thread, for requests without a body: an answer without a stream, or nullopt for "let a worker find it". It
+  // must not block. What it throws counts as nullopt.
+  std::function<std::optional<Response>(Request&)> quick;
 };
 
 // The answer to an Error: its HTTP status, X-Error-Code (tag), X-Error-Message (one line) and {"error": message}.

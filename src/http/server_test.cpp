@@ -397,6 +397,67 @@ TEST(Observing, TellsEveryRequestOnce) {
   EXPECT_EQ(seen, (std::vector<std::string>{"GET /a/b /a/{x} 200 bytes", "GET /none  404 bytes", "   400 bytes"}));
 }
 
+// Answers that are at hand are given without a worker; everything else, bodies and errors included, takes the usual way.
+struct QuickServer {
+  explicit QuickServer(ServerOptions options = {}) : server(make_router(), with_quick(std::move(options))) {}
+  static Router make_router() {
+    Router router;
+    for (const char* const path : {"/kept", "/other"}) router.add({"GET", path, [](Request& request) { return Response::text("worker" + request.find_query("n").value_or("")); }});
+    router.add({"POST", "/kept", [](Request& request) { return Response::text("worker " + request.body->read_all(100)); }});
+    return router;
+  }
+  ServerOptions with_quick(ServerOptions options) {
+    options.quick = [this](Request& request) -> std::optional<Response> {
+      ++asked;
+      if (request.path == "/throws") throw std::runtime_error("broken");
+      if (request.path != "/kept") return std::nullopt;
+      request.route = "/kept";
+      return Response::text(request.find_query("long") ? std::string(8u << 20, 'q') : "quick" + request.find_query("n").value_or(""));
+    };
+    options.observe = [this](const RequestRecord& record) { observed += record.status == 200 ? 1 : 0; };
+    return options;
+  }
+  std::atomic<int> asked{0}, observed{0};
+  TestServer server;
+};
+
+TEST(QuickAnswers, LeaveWithoutAWorker) {
+  QuickServer quick;
+  EXPECT_EQ(run("curl -sS " + quick.server.url() + "/kept " + quick.server.url() + "/other"), "quickworker");
+  EXPECT_EQ(run("curl -sS -o /dev/null -w '%{http_code}' " + quick.server.url() + "/throws"), "404");
+  EXPECT_EQ(run("curl -sSI " + quick.server.url() + "/kept | grep -ci 'content-length: 5'"), "1\n");
+  quick.server.server().stop();
+  EXPECT_EQ(quick.asked, 4);
+  EXPECT_EQ(quick.observed, 3);
+  EXPECT_EQ(quick.server.server().figures().requests, 0u);
+}
+
+TEST(QuickAnswers, AreInOrderAmongOthersOnOneConnection) {
+  QuickServer quick;
+  Raw client(quick.server.server().port());
+  std::string requests;
+  for (int i = 10; i < 50; ++i) requests += std::string("GET ") + (i % 20 == 7 ? "/other" : "/kept") + "?n=" + std::to_string(i) + " HTTP/1.1\r\nHost: x\r\n\r\n";
+  client.send(requests + "POST /kept HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 4\r\n\r\n").send("body");
+  const std::string all = client.read_until_close();
+  size_t at = 0;
+  for (int i = 10; i < 50; ++i) {  // after so many at once a worker takes over
+    at = all.find("\r\n\r\n", at);
+    ASSERT_NE(at, std::string::npos) << i;
+    const std::string body = all.substr(at + 4, all.find("HTTP/1.1", at) - at - 4), number = std::to_string(i);
+    EXPECT_TRUE(body == "worker" + number || (body == "quick" + number && i % 20 != 7)) << body;
+    at += 4;
+  }
+  EXPECT_GE(quick.asked, 3);
+  EXPECT_TRUE(all.ends_with("worker body"));
+}
+
+TEST(QuickAnswers, ThatTheClientTakesSlowlyAreFinished) {
+  QuickServer quick;
+  EXPECT_EQ(run("curl -sS --limit-rate 20M '" + quick.server.url() + "/kept?long=1' | wc -c"), std::to_string(8u << 20) + "\n");
+  EXPECT_EQ(run("curl -sS '" + quick.server.url() + "/kept?long=1' | head -c 10"), "qqqqqqqqqq" + std::string());
+  EXPECT_EQ(run("curl -sS " + quick.server.url() + "/kept"), "quick");
+}
+
 TEST(ManyClients, WaitWithoutThreads) {
   Router router;
   router.add({"GET", "/", [](Request&) { return Response::text("x"); }});

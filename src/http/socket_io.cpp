@@ -61,9 +61,22 @@ void SocketIo::require_rate(double waiting_s, const char* action) const {
   }
 }
 
+void SocketIo::set_low_water(int bytes) {
+  if (peer_is_slow_) bytes = 1;
+  if (bytes == low_water_) return;
+  low_water_ = bytes;
+  ::setsockopt(fd_, SOL_SOCKET, SO_RCVLOWAT, &bytes, sizeof bytes);
+}
+
 void SocketIo::wait(short events, const char* action) {
   const double begin = monotonic_seconds();
-  if (!poll_for(fd_, events, std::min<double>(kMomentSeconds, limits_.timeout_s), action)) {
+  bool ready = poll_for(fd_, events, std::min<double>(kMomentSeconds, limits_.timeout_s), action);
+  if (!ready && low_water_ > 1) {  // what little has come counts, for the time-out and for the rate
+    peer_is_slow_ = true;
+    set_low_water(1);
+    ready = poll_for(fd_, events, 0, action);
+  }
+  if (!ready) {
     const LongWait told(limits_.observer);
     while (true) {
       const double left = limits_.timeout_s - (monotonic_seconds() - begin);

@@ -48,6 +48,8 @@ class SocketIo {
   // more: further bytes follow at once, so the kernel may wait to fill a packet.
   void write_all(std::string_view bytes, bool more = false);
   void wait_for(short events, const char* action) { wait(events, action); }
+  // Many bytes will follow: be woken when so many are there, not for each packet (1: for any). Only a wish: it ends by itself when the peer is slow.
+  virtual void set_low_water(int bytes);
   // Waits up to `at_most_s` for POLLIN or POLLOUT. False: not yet. Throws when the peer breaks the limits.
   bool wait_ready(short events, double at_most_s);
 
@@ -68,6 +70,8 @@ class SocketIo {
   IoLimits limits_;
   uint64_t moved_ = 0;
   double waited_s_ = 0;
+  int low_water_ = 1;
+  bool peer_is_slow_ = false;
   std::function<bool()> keep_waiting_;
 };
 

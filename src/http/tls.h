@@ -45,6 +45,7 @@ class TlsIo final : public SocketIo {
 
   short try_handshake();  // POLLIN or POLLOUT: wait for this; 0: done. Error(unavailable) if it fails
   Attempt try_read(std::span<std::byte> into) override;
+  void set_low_water(int) override {}  // what OpenSSL holds already would not be counted
   Attempt try_write(std::string_view bytes, bool more) override;
   Attempt try_send_file(int file_fd, uint64_t offset, uint64_t length, const std::filesystem::path& path_for_errors) override;
 

@@ -128,6 +128,9 @@ class BlobWriter {
  public:
   virtual ~BlobWriter() = default;
   virtual void write(Bytes bytes) = 0;
+  // The same without a copy where the store can: put bytes into room() (never empty), then say how many.
+  virtual std::span<std::byte> room() = 0;
+  virtual void filled(size_t count) = 0;
   // fsync, compare with the expected digest (Error(unprocessable) on mismatch, nothing kept), move into blobs/. Returns sha256.
   virtual std::string finish(std::optional<std::string> expected_sha256) = 0;
 };
@@ -164,6 +167,10 @@ class Hub {
   // Opens or creates the store and repairs what a crash left in staging. One process writes at a time (lock file).
   static std::unique_ptr<Hub> open(const HubOptions& options, const Clock& clock);
   virtual ~Hub() = default;
+
+  // Grows with every change of the store, before the change is acknowledged: what was read at one version is as good as read again at the
+  // same version. nullopt: other processes change the store too (PostgreSQL), so nothing can be said.
+  virtual std::optional<uint64_t> version() const = 0;
 
   // --- accounts -------------------------------------------------------------------------------------------------------
   // First start: creates the administrator and returns its write token, once. nullopt when one exists.

@@ -69,6 +69,7 @@ class HubImpl final : public Hub {
   bool is_organisation(std::string_view name) override;
   // hub_impl.cpp
   std::string create_token(const User& user, const std::string& name, Scope scope) override;
+  std::optional<uint64_t> version() const override { return store_->engine() == Engine::sqlite ? std::optional(store_->version()) : std::nullopt; }
   std::optional<Caller> authenticate(std::string_view token) override { return tokens_->authenticate(token); }
   AccessRequests& access_requests() override { return *access_requests_; }
   Audit& audit() override { return *audit_; }

@@ -2,8 +2,6 @@
 import concurrent.futures
 
 import pytest
-from huggingface_hub import CommitOperationAdd
-from huggingface_hub.errors import HfHubHTTPError
 
 COMMITTERS = 50
 
@@ -14,6 +12,7 @@ def all_at_once(work):
 
 
 def file(number):
+    from huggingface_hub import CommitOperationAdd  # not earlier: its endpoint is read when it is imported
     return CommitOperationAdd(path_in_repo=f"file-{number}.txt", path_or_fileobj=b"of %d" % number)
 
 
@@ -36,6 +35,7 @@ def test_without_a_parent_every_commit_succeeds(api, repo):
 
 
 def test_with_the_same_parent_one_succeeds_and_the_others_are_told(api, repo):
+    from huggingface_hub.errors import HfHubHTTPError
     parent = api.repo_info(repo).sha
 
     def commit(number):
@@ -55,6 +55,7 @@ def test_with_the_same_parent_one_succeeds_and_the_others_are_told(api, repo):
 
 def test_who_rebases_on_a_conflict_loses_nothing(api, repo):
     """As a careful client does it: read the head, commit on top of it, again if somebody was faster."""
+    from huggingface_hub.errors import HfHubHTTPError
     def commit(number):
         for attempt in range(1, 400):
             try:

@@ -115,14 +115,13 @@ bool in_parts(const json::object& planned) {
 
 // True if as many bytes came as the link was made for.
 uint64_t receive(const Context& context, hub::BlobWriter& writer, uint64_t size) {
-  std::array<std::byte, 1 << 18> buffer;
   uint64_t received = 0;
   while (context.request.body) {
-    const size_t got = context.request.body->read(buffer);
+    const size_t got = context.request.body->read(writer.room());
     if (got == 0) break;
     received += got;
     if (received > size) break;
-    writer.write(Bytes(buffer.data(), got));
+    writer.filled(got);
   }
   return received;
 }

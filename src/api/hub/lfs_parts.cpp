@@ -1,7 +1,6 @@
 // LFS uploads in parts ("multipart"): each part is a file in staging/multipart/<repository>-<oid>/ named <number>-<sha256>, so a part that fails is
 // sent again alone and parts survive a restart of the server. Completion streams them in order through a BlobWriter, which checks the digest
 // of the whole. The ETag of a part is its SHA-256.
-#include <array>
 #include <charconv>
 
 #include "api/answer.h"
@@ -11,6 +10,7 @@
 #include "api/signing.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/large_file.h"
 #include "base/random.h"
 #include <fcntl.h>
 #include <unistd.h>
@@ -48,21 +48,20 @@ std::string unquoted(std::string text) {
 
 // Receives exactly `length` bytes into a file of its own and returns their SHA-256.
 std::string receive_part(const Context& context, const fs::path& path, uint64_t length) {
-  const UniqueFd file = open_file(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
+  LargeFileWriter file(path, 0600);
   Hasher hasher(Hasher::Kind::sha256);
-  std::array<std::byte, 1 << 18> buffer;
   uint64_t received = 0;
   while (context.request.body) {
-    const size_t got = context.request.body->read(buffer);
+    const std::span<std::byte> room = file.room();
+    const size_t got = context.request.body->read(room);
     if (got == 0) break;
     received += got;
     if (received > length) break;
-    const Bytes bytes(buffer.data(), got);
-    hasher.update(as_text(bytes));
-    write_all(file.get(), bytes, path);
+    hasher.update(room.first(got));
+    file.filled(got);
   }
   if (received != length) throw Error(Code::unprocessable, "This part has " + std::to_string(length) + " bytes; " + (received > length ? "more" : std::to_string(received)) + " came.");
-  fsync_file(file.get(), path);
+  file.finish();
   return to_hex(as_bytes(hasher.finish()));
 }
 
@@ -84,12 +83,12 @@ std::vector<fs::path> check_parts(const fs::path& folder, const json::array& par
 
 void append_file(hub::BlobWriter& writer, const fs::path& path) {
   const UniqueFd file = open_file(path, O_RDONLY | O_CLOEXEC);
-  std::array<std::byte, 1 << 18> buffer;
   while (true) {
-    const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
+    const std::span<std::byte> room = writer.room();
+    const ssize_t got = ::read(file.get(), room.data(), room.size());
     if (got < 0) throw_errno("read", path);
     if (got == 0) return;
-    writer.write(Bytes(buffer.data(), static_cast<size_t>(got)));
+    writer.filled(static_cast<size_t>(got));
   }
 }
 

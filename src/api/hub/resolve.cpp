@@ -54,6 +54,13 @@ void add_xet_headers(const Context& context, const std::string& commit, const st
                                    xet_base_url(context.request, context.services.hub) + "/v1/reconstructions/" + hash + ">; rel=\"xet-reconstruction-info\"");
 }
 
+bool wants_xet_info(const http::Request& request) {
+  return request.headers.find("Accept").value_or("").find("application/vnd.xet-fileinfo+json") != std::string_view::npos;
+}
+
+// Clients that read by chunks ask what a file is before they ask for its bytes; a plain GET does not pay for an index that it will not use.
+bool asks_for_description(const http::Request& request) { return request.method == "HEAD" || request.headers.find("Range") == "bytes=0-0" || wants_xet_info(request); }
+
 void add_file_headers(const Context& context, const std::string& commit, const hub::FileEntry& entry, http::Response& response) {
   const bool large = !entry.sha256.empty();
   response.headers.set("X-Repo-Commit", commit);
@@ -72,7 +79,7 @@ void add_file_headers(const Context& context, const std::string& commit, const h
   response.headers.set("X-Linked-Size", std::to_string(entry.size));
   if (is_hex(entry.xet_hash, 64)) {
     add_xet_headers(context, commit, entry.xet_hash, response);
-  } else if (context.services.xet_indexer) {
+  } else if (context.services.xet_indexer && asks_for_description(context.request)) {
     context.services.xet_indexer->enqueue(entry.sha256);  // came through LFS or git: the next asker gets the Xet view
   }
 }
@@ -115,10 +122,6 @@ void count_download(Context& context, const std::string& path, const http::Respo
   context.services.hub.downloads().record(*context.repo, {path, request.remote, agent.value_or(""), content_bytes(request, response)});
 }
 
-bool wants_xet_info(const http::Request& request) {
-  return request.headers.find("Accept").value_or("").find("application/vnd.xet-fileinfo+json") != std::string_view::npos;
-}
-
 // @huggingface/hub asks for this instead of the content when it can rebuild the file from chunks.
 http::Response xet_info(const Context& context, const std::string& commit, const hub::FileEntry& entry) {
   http::Response response = json_answer(json::object{{"hash", entry.xet_hash}, {"size", entry.size}, {"etag", "\"" + entry.sha256 + "\""}});
@@ -149,6 +152,8 @@ http::Response resolve_file(Context& context) {
   // @huggingface/hub asks for "bytes=0-0" to learn the size, and reads it from here only.
   if (entry->size == 0 && context.request.headers.find("Range")) response.headers.set("Content-Range", "bytes */0");
   count_download(context, where.path, response);
+  const bool indexed = entry->sha256.empty() || is_hex(entry->xet_hash, 64);  // else the next asker is to hear of its Xet view
+  if (indexed) context.file_to_keep = where.path;
   return response;
 }
 

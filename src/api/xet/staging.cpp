@@ -1,9 +1,8 @@
 #include "api/xet/staging.h"
 
-#include <fcntl.h>
-
 #include <cstring>
 
+#include "base/large_file.h"
 #include "base/random.h"
 #include "xet/plain_xorb.h"
 
@@ -12,38 +11,27 @@ namespace {
 
 constexpr std::string_view kMark = "LYXORB01";
 constexpr size_t kTailBytes = 4 + 8, kEntryBytes = 32 + 4;
-constexpr size_t kBufferBytes = 1 << 20;
 
-// Collects small writes.
+// Removes what was not kept.
 class SpoolFile {
  public:
-  explicit SpoolFile(fs::path path) : path_(std::move(path)), fd_(open_file(path_, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC)) {}
+  explicit SpoolFile(const fs::path& path) : file_(path) {}
   ~SpoolFile() {
     std::error_code ignored;
-    if (!kept_) fs::remove(path_, ignored);
+    if (!kept_) fs::remove(file_.path(), ignored);
   }
   SpoolFile(const SpoolFile&) = delete;
   SpoolFile& operator=(const SpoolFile&) = delete;
 
-  void append(Bytes bytes) {
-    buffer_.append(as_text(bytes));
-    if (buffer_.size() >= kBufferBytes) flush();
-  }
+  void append(Bytes bytes) { file_.append(bytes); }
   void keep_as(const fs::path& path) {
-    flush();
-    fsync_file(fd_.get(), path_);
-    rename_durable(path_, path);
+    file_.finish();
+    rename_durable(file_.path(), path);
     kept_ = true;
   }
 
  private:
-  void flush() {
-    write_all(fd_.get(), as_bytes(buffer_), path_);
-    buffer_.clear();
-  }
-  fs::path path_;
-  UniqueFd fd_;
-  std::string buffer_;
+  LargeFileWriter file_;
   bool kept_ = false;
 };
 
@@ -56,12 +44,14 @@ Bytes bytes_of(const T& value) {
 
 StagedXorb::StagedXorb(const fs::path& path) : file_(path) {
   const auto damaged = [&] { return Error(Code::internal, "The staged xorb " + path.string() + " is damaged; remove it and upload again."); };
-  const Bytes all = file_.bytes();
-  if (all.size() < kTailBytes || as_text(all.last(kMark.size())) != kMark) throw damaged();
+  const uint64_t size = file_.size();
+  if (size < kTailBytes) throw damaged();
+  const Bytes tail = file_.read(size - kTailBytes, kTailBytes);
   uint32_t count = 0;
-  std::memcpy(&count, all.last(kTailBytes).data(), sizeof(count));
-  if (count > xet::kXorbChunksMax || all.size() < kTailBytes + count * kEntryBytes) throw damaged();
-  Bytes entries = all.last(kTailBytes + count * kEntryBytes).first(count * kEntryBytes);
+  std::memcpy(&count, tail.data(), sizeof(count));
+  const size_t index_bytes = count * kEntryBytes;
+  if (as_text(tail.last(kMark.size())) != kMark || count > xet::kXorbChunksMax || size < kTailBytes + index_bytes) throw damaged();
+  Bytes entries = file_.read(size - kTailBytes - index_bytes, index_bytes);
   uint64_t offset = 0;
   for (; !entries.empty(); entries = entries.subspan(kEntryBytes)) {
     xet::Chunk chunk;
@@ -71,10 +61,10 @@ StagedXorb::StagedXorb(const fs::path& path) : file_(path) {
     offsets_.push_back(offset + 8);
     offset += 8 + uint64_t{chunk.length};
   }
-  if (offset != all.size() - kTailBytes - count * kEntryBytes) throw damaged();
+  if (offset != size - kTailBytes - index_bytes) throw damaged();
 }
 
-Bytes StagedXorb::chunk(size_t index) const { return file_.bytes().subspan(offsets_.at(index), chunks_.at(index).length); }
+Bytes StagedXorb::chunk(size_t index) { return file_.read(offsets_.at(index), chunks_.at(index).length); }
 
 Staging::Staging(const hub::Hub& hub) : folder_(hub.shared_folder() / "staging" / "xorbs") {}
 

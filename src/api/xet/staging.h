@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/large_file.h"
 #include "hub/hub.h"
 #include "xet/hash.h"
 #include "xet/xorb.h"
@@ -25,10 +26,10 @@ class StagedXorb {
  public:
   explicit StagedXorb(const fs::path& path);  // Error(internal) on a damaged file
   const std::vector<xet::Chunk>& chunks() const noexcept { return chunks_; }
-  Bytes chunk(size_t index) const;  // alive as long as this object
+  Bytes chunk(size_t index);  // valid until the next call
 
  private:
-  MappedFile file_;
+  LargeFileReader file_;
   std::vector<xet::Chunk> chunks_;
   std::vector<uint64_t> offsets_;
 };

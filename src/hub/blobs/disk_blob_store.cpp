@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/large_file.h"
 #include "base/random.h"
 
 namespace lyceum::hub {
@@ -15,15 +16,20 @@ namespace {
 class DiskBlobWriter final : public BlobWriter {
  public:
   DiskBlobWriter(DiskBlobStore& store, const fs::path& staging)
-      : store_(store), path_(staging / ("blob-" + secure_alphanumeric(16))), fd_(open_file(path_, O_WRONLY | O_CREAT | O_EXCL, 0444)) {}
+      : store_(store), path_(staging / ("blob-" + secure_alphanumeric(16))), file_(path_, 0444) {}
 
   ~DiskBlobWriter() override {
     if (!path_.empty()) ::unlink(path_.c_str());
   }
 
   void write(Bytes bytes) override {
-    write_all(fd_.get(), bytes, path_);
+    file_.append(bytes);
     hasher_.update(bytes);
+  }
+  std::span<std::byte> room() override { return file_.room(); }
+  void filled(size_t count) override {
+    hasher_.update(file_.room().first(count));
+    file_.filled(count);
   }
 
   std::string finish(std::optional<std::string> expected) override {
@@ -37,8 +43,7 @@ class DiskBlobWriter final : public BlobWriter {
       fsync_folder(target.parent_path());  // an earlier process may have died between rename and fsync
       return sha256;
     }
-    fsync_file(fd_.get(), path_);
-    fd_.reset();
+    file_.finish();
     rename_durable(path_, target);
     path_.clear();
     return sha256;
@@ -47,7 +52,7 @@ class DiskBlobWriter final : public BlobWriter {
  private:
   DiskBlobStore& store_;
   fs::path path_;  // empty once the blob is in place
-  UniqueFd fd_;
+  LargeFileWriter file_;
   Hasher hasher_{Hasher::Kind::sha256};
 };
 

@@ -33,6 +33,8 @@ class MemBlobStore final : public BlobStore {
    public:
     explicit Writer(MemBlobStore& store) : store_(store) {}
     void write(Bytes bytes) override { content_.append(as_text(bytes)); }
+    std::span<std::byte> room() override { return room_; }
+    void filled(size_t count) override { write(std::span(room_).first(count)); }
     std::string finish(std::optional<std::string> expected) override {
       std::string sha256 = sha256_hex(std::string_view(content_));
       if (expected && *expected != sha256) throw Error(Code::unprocessable, "the uploaded bytes have SHA-256 " + sha256 + ", not " + *expected);
@@ -44,6 +46,7 @@ class MemBlobStore final : public BlobStore {
    private:
     MemBlobStore& store_;
     std::string content_;
+    std::array<std::byte, 4096> room_{};
   };
 
   std::string get(std::string_view sha256) const {

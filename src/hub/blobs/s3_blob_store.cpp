@@ -47,6 +47,11 @@ class S3BlobWriter final : public BlobWriter {
     hasher_.update(bytes);
     size_ += bytes.size();
   }
+  std::span<std::byte> room() override {
+    room_.resize(kRoomBytes);
+    return room_;
+  }
+  void filled(size_t count) override { write(std::span(room_).first(count)); }
 
   std::string finish(std::optional<std::string> expected) override {
     const std::string sha256 = hasher_.finish_hex();
@@ -71,9 +76,12 @@ class S3BlobWriter final : public BlobWriter {
     store_.make_room();
   }
 
+  static constexpr size_t kRoomBytes = 256u << 10;
+
   S3BlobStore& store_;
   fs::path path_;  // empty once it is the local copy
   UniqueFd fd_;
+  std::vector<std::byte> room_;
   Hasher hasher_{Hasher::Kind::sha256};
   uint64_t size_ = 0;
 };

@@ -121,6 +121,11 @@ void Store::give_back(Pool& pool, std::unique_ptr<Database> database) noexcept {
 }
 
 void Store::write(const std::function<void(Database&)>& change) {
+  struct Count {  // also for one that fails: its end may not be known
+    std::atomic<uint64_t>& version;
+    ~Count() { ++version; }
+  };
+  const Count count{version_};
   std::unique_ptr<Database> database = take_writer();
   const auto give_up = std::chrono::steady_clock::now() + kServerWait;
   for (int attempt = 0;; ++attempt) {

@@ -4,6 +4,7 @@
 // PostgreSQL: synchronous_commit=on). SQLite has one writer at a time; PostgreSQL runs transactions side by side, serializable.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -42,6 +43,9 @@ class Store {
   // A statement that failed ends the transaction: `change` must not catch its Error and go on.
   void write(const std::function<void(Database&)>& change);
 
+  // How many transactions this process has ended; counted before write() returns.
+  uint64_t version() const noexcept { return version_; }
+
   Engine engine() const noexcept;
   const StoreOptions& options() const noexcept { return options_; }
 
@@ -64,6 +68,7 @@ class Store {
   const StoreOptions options_;
   const size_t writers_max_;
   Pool readers_, writers_;
+  std::atomic<uint64_t> version_{0};
 };
 
 }  // namespace lyceum::hub
