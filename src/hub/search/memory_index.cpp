@@ -51,10 +51,7 @@ class MemoryIndex final : public Index {
   }
   void finish_load() override {
     const std::unique_lock lock(mutex_);
-    for (const auto& shelf : shelves_) {
-      shelf->shrink();
-      shelf->prepare();
-    }
+    for (const auto& shelf : shelves_) shelf->prepare();
     prepared_ = true;
   }
 

@@ -274,16 +274,8 @@ void Shelf::sort_by_name(std::vector<uint32_t>& rows) const {
   for (size_t i = 0; i < rows.size(); ++i) rows[i] = keyed[i].row;
 }
 
-void Shelf::shrink() {
-  const auto all = [](auto&... columns) { (columns.shrink_to_fit(), ...); };
-  all(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_, row_of_id_, tag_kinds_, tags_, owners_, named_, cards_of_, cards_, sizes_, popularity_, name_hashes_);
-  words_.shrink();
-  tag_names_.shrink();
-  owner_names_.shrink();
-}
-
 uint64_t Shelf::memory_bytes() const {
-  const auto size = [](const auto&... columns) { return ((columns.capacity() * sizeof(columns[0])) + ... + 0); };
+  const auto size = [](const auto&... columns) { return ((columns.size() * sizeof(columns[0])) + ... + 0); };
   uint64_t total = size(ids_, created_, owner_ids_, flags_, dead_, metrics_, parameters_, bytes_, owners_of_, tasks_of_, libraries_of_, names_, name_starts_, row_tags_, tag_starts_,
                         row_of_id_, tags_, owners_, named_, cards_of_, cards_, sizes_, popularity_, name_hashes_);
   total += words_.memory_bytes() + tag_names_.memory_bytes() + owner_names_.memory_bytes();

@@ -39,7 +39,6 @@ class Shelf {
   void compact();
   // Puts words and rows in order; the first reader would otherwise pay. Exclusive.
   void prepare();
-  void shrink();
 
   RepoType type() const { return type_; }
   uint32_t rows() const { return static_cast<uint32_t>(ids_.size()); }

@@ -97,9 +97,4 @@ std::vector<uint32_t> StringPool::find_holding(std::string_view piece) const {
 
 size_t StringPool::memory_bytes() const { return arena_.capacity() + starts_.capacity() * sizeof(uint32_t) + table_.capacity() * sizeof(Slot); }
 
-void StringPool::shrink() {
-  arena_.shrink_to_fit();
-  starts_.shrink_to_fit();
-}
-
 }  // namespace lyceum::hub::search

@@ -26,7 +26,6 @@ class StringPool {
   std::string_view text(uint32_t number) const { return {arena_.data() + starts_[number], starts_[number + 1] - starts_[number]}; }
   uint32_t size() const { return static_cast<uint32_t>(starts_.size() - 1); }
   size_t memory_bytes() const;
-  void shrink();
   // Numbers of the texts that hold `piece` (not empty, compared byte by byte) anywhere, ascending.
   std::vector<uint32_t> find_holding(std::string_view piece) const;
 

@@ -142,9 +142,4 @@ std::vector<uint32_t> WordList::find_piece(std::string_view piece, Place place) 
   return out;
 }
 
-void WordList::shrink() {
-  pool_.shrink();
-  sorted_.shrink_to_fit();
-}
-
 }  // namespace lyceum::hub::search

@@ -56,7 +56,6 @@ class WordList {
   enum class Place { inside, at_end, at_start, whole };
   std::vector<uint32_t> find_piece(std::string_view piece, Place place) const;
   size_t memory_bytes() const { return pool_.memory_bytes() + (sorted_.capacity() + fresh_.capacity()) * sizeof(uint32_t); }
-  void shrink();
 
  private:
   void find_in(const std::vector<uint32_t>& words, std::string_view typed, unsigned errors_max, size_t matches_max, std::vector<WordMatch>& out) const;
