@@ -72,11 +72,18 @@ struct Product {
   size_t rows, in, out;
 };
 
+// For types that cannot be written here, any bytes whose scales are of moderate size.
+void fill(DType dtype, const std::vector<float>& values, std::vector<std::byte>& bytes) {
+  if (tensor::block_size(dtype) == 1 || dtype == DType::q8_0 || dtype == DType::q4_0) return quantize(dtype, values.data(), values.size(), bytes.data());
+  uint32_t state = 7;
+  for (std::byte& one : bytes) one = static_cast<std::byte>((state = state * 1664525u + 1013904223u) >> 24 & 0x3f);
+}
+
 void bench_matmul(benchmark::State& state, Isa isa, DType dtype, Product p) {
   force_isa(isa);
   const auto x = values(p.rows * p.in), w = values(p.out * p.in);
   std::vector<std::byte> bytes(p.out * tensor::row_bytes(dtype, p.in));
-  quantize(dtype, w.data(), w.size(), bytes.data());
+  fill(dtype, w, bytes);
   std::vector<float> y(p.rows * p.out);
   for (auto _ : state) matmul(shared_pool(), {x.data(), p.rows, p.in}, {bytes.data(), dtype, p.out, p.in}, nullptr, {y.data(), p.rows, p.out});
   set_rate(state, "GFLOP/s", 2.0 * static_cast<double>(p.rows * p.in * p.out));
@@ -196,7 +203,7 @@ std::string label(const std::string& op, Isa isa, DType dtype, const Product& p)
 }
 
 void register_products(Isa isa) {
-  constexpr DType kDTypes[] = {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_0};
+  constexpr DType kDTypes[] = {DType::f32, DType::bf16, DType::f16, DType::q8_0, DType::q4_0, DType::q4_k, DType::q6_k};
   // Decode out of the last-level cache and out of memory, a batch of four, prefill, training.
   constexpr Product kDecode[] = {{1, 512, 512}, {1, 512, 1536}, {1, 4096, 16384}, {4, 512, 1536}, {8, 4096, 16384}};
   constexpr Product kMany[] = {{16, 512, 1536}, {64, 512, 512}, {512, 256, 256}, {512, 512, 512}, {512, 1024, 1024}, {512, 512, 8192}, {1024, 512, 8}, {1024, 8, 512}};

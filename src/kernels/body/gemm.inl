@@ -99,15 +99,46 @@ static void pack_transposed(const std::byte* first, size_t stride, size_t count,
   }
 }
 
-// `depth` values from value k0 on of 16 stored rows at `rows`; block by block, because a block may be larger than what is asked for.
-static void pack_transposed_blocks(const GemmJob& job, const std::byte* rows, size_t k0, size_t count, size_t depth, float* panel) {
+// `depth` values from value k0 on of eight stored rows -> half a panel.
+template <tensor::DType D>
+static void pack_eight_blocks(const std::byte* rows, size_t stride, size_t k0, size_t depth, float* panel) {
+  using P = Parts<D>;
+  Eight<D> eight;
+  for (size_t k = k0; k < k0 + depth; k += 32) {
+    const std::byte* block = rows + k / P::kSize * P::kBytes;
+    const int part = static_cast<int>(k % P::kSize / 32);
+    if (part == 0) eight.load_scales(block, stride);
+    eight.load_part(block, stride, part);
+    for (int t = 0; t < 8; ++t, panel += 4 * kPanel) {
+      _mm256_store_ps(panel, eight.template value<0>(part, t));
+      _mm256_store_ps(panel + kPanel, eight.template value<1>(part, t));
+      _mm256_store_ps(panel + 2 * kPanel, eight.template value<2>(part, t));
+      _mm256_store_ps(panel + 3 * kPanel, eight.template value<3>(part, t));
+    }
+  }
+}
+
+// The same for `count` < 8 rows, by way of floats; the others become zeros.
+static void pack_few_blocks(const GemmJob& job, const std::byte* rows, size_t k0, size_t count, size_t depth, float* panel) {
   const size_t size = tensor::block_size(job.b_dtype), bytes = tensor::row_bytes(job.b_dtype, size);
-  alignas(32) float values[kPanel * tensor::kBlockMax] = {};
+  alignas(32) float values[8 * tensor::kBlockMax] = {};
   for (size_t k = 0; k < depth; k += size) {
     for (size_t row = 0; row < count; ++row) {
       dequantize_blocks(job.b_dtype, rows + row * job.b_stride + (k0 + k) / size * bytes, size, values + row * size);
     }
-    pack_transposed<tensor::DType::f32>(reinterpret_cast<const std::byte*>(values), size * 4, kPanel, size, panel + k * kPanel);
+    pack_eight<tensor::DType::f32>(reinterpret_cast<const std::byte*>(values), size * 4, size, panel + k * kPanel);
+  }
+}
+
+// `depth` values from value k0 on of 16 stored rows at `rows`. k0 and depth are whole blocks.
+static void pack_transposed_blocks(const GemmJob& job, const std::byte* rows, size_t k0, size_t count, size_t depth, float* panel) {
+  for (size_t half = 0; half < kPanel; half += 8) {
+    const std::byte* first = rows + half * job.b_stride;
+    if (count < half + 8) {
+      pack_few_blocks(job, first, k0, count > half ? count - half : 0, depth, panel + half);
+    } else {
+      with_block_type(job.b_dtype, [&]<tensor::DType D>() { pack_eight_blocks<D>(first, job.b_stride, k0, depth, panel + half); });
+    }
   }
 }
 
@@ -325,6 +356,16 @@ static void gemm_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_
 
 static constexpr int kRowGroups = 2;             // groups of eight outputs at once: more were slower, they crowd the cache sets
 static constexpr size_t kPrefetchBytes = 256;    // ahead in each row, into L2
+static constexpr int kBlockGroups = 2;           // the same for block types
+static constexpr size_t kBlockPrefetchBytes = 512;
+
+// Outputs [n, n + 8).
+static inline void finish_eight(const GemmJob& job, size_t n, __m256 sums) {
+  __m256 value = _mm256_mul_ps(sums, _mm256_set1_ps(job.scale));
+  if (job.bias != nullptr) value = _mm256_add_ps(value, _mm256_loadu_ps(job.bias + n));
+  if (job.add) value = _mm256_add_ps(value, _mm256_loadu_ps(job.c + n));
+  _mm256_storeu_ps(job.c + n, value);
+}
 
 // G groups of eight outputs; the groups' chains run beside each other.
 template <tensor::DType D, int G>
@@ -360,10 +401,48 @@ static inline void row_groups(const GemmJob& job, size_t n) {
       pack_edge<D>(job.b + at * stride + whole * kBytes, stride, 8, job.k - whole, edge);
       for (size_t k = whole; k < job.k; ++k) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(job.a + k), _mm256_load_ps(edge + (k - whole) * kPanel), sums[g]);
     }
-    __m256 value = _mm256_mul_ps(sums[g], _mm256_set1_ps(job.scale));
-    if (job.bias != nullptr) value = _mm256_add_ps(value, _mm256_loadu_ps(job.bias + at));
-    if (job.add) value = _mm256_add_ps(value, _mm256_loadu_ps(job.c + at));
-    _mm256_storeu_ps(job.c + at, value);
+    finish_eight(job, at, sums[g]);
+  }
+}
+
+// The same for BF16, whose values are the upper halves of floats: rows are turned beside each other in pairs of values.
+template <int G>
+static void row_groups_bf16(const GemmJob& job, size_t n) {
+  const size_t stride = job.b_stride, whole = job.k / 16 * 16;
+  const std::byte* first = job.b + n * stride;
+  const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  __m256 sums[G];
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) sums[g] = _mm256_setzero_ps();
+  for (size_t k = 0; k < whole; k += 16, first += 32) {
+    __m256i pairs[G][8];
+#pragma GCC unroll 4
+    for (int g = 0; g < G; ++g) {
+      const std::byte* rows = first + static_cast<size_t>(g) * 8 * stride;
+#pragma GCC unroll 8
+      for (size_t i = 0; i < 8; ++i) {
+        if (k % 32 == 0) _mm_prefetch(reinterpret_cast<const char*>(rows + i * stride + kPrefetchBytes), _MM_HINT_T0);
+        pairs[g][i] = load32(rows + i * stride);
+      }
+      transpose_eight(pairs[g]);
+    }
+#pragma GCC unroll 8
+    for (int t = 0; t < 8; ++t) {
+      const __m256 even = _mm256_broadcast_ss(job.a + k + 2 * static_cast<size_t>(t)), odd = _mm256_broadcast_ss(job.a + k + 2 * static_cast<size_t>(t) + 1);
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(even, _mm256_castsi256_ps(_mm256_slli_epi32(pairs[g][t], 16)), sums[g]);
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(odd, _mm256_castsi256_ps(_mm256_and_si256(pairs[g][t], upper)), sums[g]);
+    }
+  }
+  for (int g = 0; g < G; ++g) {
+    const size_t at = n + static_cast<size_t>(g) * 8;
+    if (whole < job.k) {
+      alignas(32) float edge[16 * kPanel];
+      pack_edge<tensor::DType::bf16>(job.b + at * stride + whole * 2, stride, 8, job.k - whole, edge);
+      for (size_t k = whole; k < job.k; ++k) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(job.a + k), _mm256_load_ps(edge + (k - whole) * kPanel), sums[g]);
+    }
+    finish_eight(job, at, sums[g]);
   }
 }
 
@@ -371,8 +450,56 @@ static inline void row_groups(const GemmJob& job, size_t n) {
 template <tensor::DType D>
 static size_t multiply_row(const GemmJob& job, size_t n0, size_t n1) {
   size_t n = n0;
-  for (; n + 8 * kRowGroups <= n1; n += 8 * kRowGroups) row_groups<D, kRowGroups>(job, n);
-  for (; n + 8 <= n1; n += 8) row_groups<D, 1>(job, n);
+  if constexpr (D == tensor::DType::bf16) {
+    for (; n + 8 * kRowGroups <= n1; n += 8 * kRowGroups) row_groups_bf16<kRowGroups>(job, n);
+    for (; n + 8 <= n1; n += 8) row_groups_bf16<1>(job, n);
+  } else {
+    for (; n + 8 * kRowGroups <= n1; n += 8 * kRowGroups) row_groups<D, kRowGroups>(job, n);
+    for (; n + 8 <= n1; n += 8) row_groups<D, 1>(job, n);
+  }
+  return n;
+}
+
+// The same for block types: G groups of eight rows.
+template <tensor::DType D, int G>
+static void row_groups_blocks(const GemmJob& job, size_t n) {
+  using P = Parts<D>;
+  const size_t stride = job.b_stride;
+  const std::byte* block = job.b + n * stride;
+  Eight<D> groups[G];
+  __m256 sums[G];
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) sums[g] = _mm256_setzero_ps();
+  for (size_t k = 0; k < job.k; k += P::kSize, block += P::kBytes) {
+    for (size_t i = 0; i < 8 * G; ++i) {
+      for (size_t line = 0; line < P::kBytes; line += 64) _mm_prefetch(reinterpret_cast<const char*>(block + i * stride + kBlockPrefetchBytes + line), _MM_HINT_T0);
+    }
+    for (int g = 0; g < G; ++g) groups[g].load_scales(block + static_cast<size_t>(g) * 8 * stride, stride);
+    for (int part = 0; part < static_cast<int>(P::kSize / 32); ++part) {
+#pragma GCC unroll 4
+      for (int g = 0; g < G; ++g) groups[g].load_part(block + static_cast<size_t>(g) * 8 * stride, stride, part);
+      const float* a = job.a + k + static_cast<size_t>(part) * 32;
+      for (int t = 0; t < 8; ++t, a += 4) {
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(a), groups[g].template value<0>(part, t), sums[g]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + 1), groups[g].template value<1>(part, t), sums[g]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + 2), groups[g].template value<2>(part, t), sums[g]);
+#pragma GCC unroll 4
+        for (int g = 0; g < G; ++g) sums[g] = _mm256_fmadd_ps(_mm256_broadcast_ss(a + 3), groups[g].template value<3>(part, t), sums[g]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int g = 0; g < G; ++g) finish_eight(job, n + static_cast<size_t>(g) * 8, sums[g]);
+}
+
+template <tensor::DType D>
+static size_t multiply_row_blocks(const GemmJob& job, size_t n0, size_t n1) {
+  size_t n = n0;
+  for (; n + 8 * kBlockGroups <= n1; n += 8 * kBlockGroups) row_groups_blocks<D, kBlockGroups>(job, n);
+  for (; n + 8 <= n1; n += 8) row_groups_blocks<D, 1>(job, n);
   return n;
 }
 
@@ -381,8 +508,10 @@ static size_t multiply_row_any(const GemmJob& job, size_t n0, size_t n1) {
     case tensor::DType::f32: return multiply_row<tensor::DType::f32>(job, n0, n1);
     case tensor::DType::f16: return multiply_row<tensor::DType::f16>(job, n0, n1);
     case tensor::DType::bf16: return multiply_row<tensor::DType::bf16>(job, n0, n1);
-    default: return n0;
+    default: break;
   }
+  with_block_type(job.b_dtype, [&]<tensor::DType D>() { n0 = multiply_row_blocks<D>(job, n0, n1); });
+  return n0;
 }
 
 static void gemm_tile(const GemmJob& job, size_t m0, size_t m1, size_t n0, size_t n1) noexcept {
