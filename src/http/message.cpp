@@ -58,11 +58,13 @@ std::string BodyStream::read_all(size_t limit_bytes) {
   const auto refuse = [&] { throw Error(Code::too_large, "The request body is over the limit of " + std::to_string(limit_bytes) + " bytes"); };
   const auto known = length();
   if (known && *known > limit_bytes) refuse();
+  // What a client announces is no reason to hold memory: room for as much again as has come, and no more than is to come.
+  constexpr size_t kFirstBytes = 16384;
+  const size_t most = known ? static_cast<size_t>(*known) + 1 : limit_bytes + 1;
   std::string all;
-  if (known) all.reserve(static_cast<size_t>(*known));
   size_t filled = 0;
   while (true) {
-    if (filled == all.size()) all.resize(std::max<size_t>({all.capacity(), filled + 16384, filled + filled / 2}));
+    if (filled == all.size()) all.resize(std::max(filled + 1, std::min(most, std::max(kFirstBytes, 2 * filled))));
     const size_t got = read(std::as_writable_bytes(std::span(all).subspan(filled)));
     filled += got;
     if (filled > limit_bytes) refuse();

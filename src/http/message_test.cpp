@@ -222,6 +222,25 @@ TEST(GzipBody, InflatesMembersAndRefusesTheRest) {
   EXPECT_THROW(inflate("not gzip at all", 100), Error);
 }
 
+// A thousand clients that announce 64 MiB each and send nothing must not cost 64 GiB.
+TEST(BodyStream, ReadAllHoldsNoMoreThanHasCome) {
+  class Announced final : public BodyStream {
+   public:
+    size_t read(std::span<std::byte> into) override {
+      asked_most = std::max(asked_most, into.size());
+      return came_++ < 3 ? 1 : 0;
+    }
+    std::optional<uint64_t> length() const override { return 64u << 20; }
+    size_t asked_most = 0;
+
+   private:
+    int came_ = 0;
+  };
+  Announced body;
+  EXPECT_EQ(body.read_all(64u << 20).size(), 3u);
+  EXPECT_LE(body.asked_most, 65536u);
+}
+
 TEST(BodyStream, ReadAllKeepsToItsLimit) {
   EXPECT_EQ(TextBody(std::string(100000, 'x')).read_all(100000).size(), 100000u);
   EXPECT_THROW(TextBody(std::string(100001, 'x')).read_all(100000), Error);

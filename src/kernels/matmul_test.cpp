@@ -1,13 +1,29 @@
 #include "kernels/matmul.h"
 
 #include <gtest/gtest.h>
+#include <link.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "kernels/test_values.h"
 
 namespace lyceum::kernels {
 namespace {
+
+// Every thread of the program pays for what is in thread-local storage, and a web server has a thousand that never multiply.
+TEST(Threads, CarryNoScratchSpaceUntilTheyCompute) {
+  size_t bytes = 0;
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* out) {
+        for (int i = 0; i < info->dlpi_phnum; ++i) {
+          if (info->dlpi_phdr[i].p_type == PT_TLS) *static_cast<size_t*>(out) = std::max<size_t>(*static_cast<size_t*>(out), info->dlpi_phdr[i].p_memsz);
+        }
+        return 0;
+      },
+      &bytes);
+  EXPECT_LT(bytes, 16384u);
+}
 
 struct Shape {
   size_t rows, in, out;

@@ -15,7 +15,11 @@ struct AttentionSpace {
   alignas(64) float values[kAttentionKeys * kHeadDimMax];
   float top[kAttentionRows], total[kAttentionRows], inner[kAttentionRows];
 };
-static thread_local AttentionSpace attention_space;
+// On the heap: as static storage it would be part of every thread of the program, a web server's included, and few of them ever compute.
+static inline AttentionSpace& attention_space() {
+  static thread_local const std::unique_ptr<AttentionSpace> space = std::make_unique<AttentionSpace>();
+  return *space;
+}
 
 // The keys that the query at `position` sees: [first, position].
 static inline size_t first_key(const AttentionShape& shape, size_t position) {
@@ -113,7 +117,7 @@ static inline void finish_row(AttentionSpace& space, size_t row, size_t head_dim
 
 static void attention_rows(const AttentionJob& job, size_t begin, size_t end, size_t head, size_t row) noexcept {
   const AttentionShape& shape = job.shape;
-  AttentionSpace& space = attention_space;
+  AttentionSpace& space = attention_space();
   const size_t kv_column = head / (shape.heads / shape.kv_heads) * shape.head_dim;
   const size_t rows = end - row < kAttentionRows ? end - row : kAttentionRows;
   const QueryRows queries{job.q.row(row) + head * shape.head_dim, job.q.stride, rows, row - begin, 1};
@@ -201,7 +205,7 @@ static void attention_gradient(const AttentionGradJob& job, size_t begin, size_t
     for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
       for (size_t row = key; row < length && first_key(shape, row) < key + keys; row += kAttentionRows) {
         const size_t rows = length - row < kAttentionRows ? length - row : kAttentionRows;
-        gradient_tile(job, {begin, head, row, rows, key, keys}, attention_space);
+        gradient_tile(job, {begin, head, row, rows, key, keys}, attention_space());
       }
     }
   }
@@ -238,7 +242,7 @@ static void attend_cached(const AttentionShape& shape, const KvCache& cache, con
 // One new token: the heads of the group are the rows. Several: each head by itself, its tokens are the rows.
 static void attention_cached(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t kv_head, size_t row0,
                              size_t row1) noexcept {
-  AttentionSpace& space = attention_space;
+  AttentionSpace& space = attention_space();
   const size_t d = shape.head_dim, group = shape.heads / shape.kv_heads;
   if (row1 - row0 == 1 && group <= kAttentionRows) {
     attend_cached(shape, query.cache, {q.row(row0) + kv_head * group * d, d, group, query.position + row0 - query.row, 0}, kv_head, space);

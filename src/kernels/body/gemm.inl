@@ -18,7 +18,11 @@ struct GemmSpace {
   alignas(64) float sums[kHeight * kWidth];
   alignas(64) float left[kDepth * kHeight];
 };
-static thread_local GemmSpace gemm_space;
+// On the heap, as attention_space().
+static inline GemmSpace& gemm_space() {
+  static thread_local const std::unique_ptr<GemmSpace> space = std::make_unique<GemmSpace>();
+  return *space;
+}
 
 // Four values at low in the low half, four at high in the high half.
 template <tensor::DType D>
@@ -317,13 +321,14 @@ struct LeftRows {
 static LeftRows left_rows(const GemmJob& job, size_t m0, size_t m1, size_t k0, size_t depth) {
   const float* source = job.a + m0 * job.a_row + k0 * job.a_k;
   if (job.a_row != 1 || m1 - m0 <= kRowTile) return {source, job.a_row, job.a_k};
-  for (size_t k = 0; k < depth; ++k) std::memcpy(gemm_space.left + k * kHeight, source + k * job.a_k, (m1 - m0) * sizeof(float));
-  return {gemm_space.left, 1, kHeight};
+  float* const left = gemm_space().left;
+  for (size_t k = 0; k < depth; ++k) std::memcpy(left + k * kHeight, source + k * job.a_k, (m1 - m0) * sizeof(float));
+  return {left, 1, kHeight};
 }
 
 // All rows [m0, m1) against the unpacked block.
 static void run_block(const GemmJob& job, const LeftRows& left, size_t m0, size_t m1, size_t n, size_t width, size_t k0, size_t depth) {
-  GemmSpace& space = gemm_space;
+  GemmSpace& space = gemm_space();
   const size_t panels = (width + kPanel - 1) / kPanel;
   // With many rows one panel stays in the L1 cache while all rows pass over it; with few, all panels go in one sweep.
   const size_t group = m1 - m0 > kRowTile ? static_cast<size_t>(panels_of(kRowTile)) : panels;
@@ -343,9 +348,9 @@ static void gemm_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_
   do {
     const size_t depth = job.k - k < kDepth ? job.k - k : kDepth;
     if (job.b_transposed) {
-      pack_columns(job, k, depth, n, width, gemm_space.panels);
+      pack_columns(job, k, depth, n, width, gemm_space().panels);
     } else {
-      pack_rows(job, k, depth, n, width, gemm_space.panels);
+      pack_rows(job, k, depth, n, width, gemm_space().panels);
     }
     run_block(job, left_rows(job, m0, m1, k, depth), m0, m1, n, width, k, depth);
     k += depth;
