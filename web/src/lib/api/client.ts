@@ -1,4 +1,5 @@
 // The one thin client of the hub. Components get data from it through their route; they never fetch themselves.
+import { repoPath } from '../utils/address';
 import type { DeviceLogin, Lineage, Me, NewToken, RepoInfo, RepoType, SearchAnswer, SpaceApp, TokenRow, TreeEntry } from './types';
 
 export class ApiError extends Error {
@@ -24,7 +25,7 @@ async function failure(response: Response): Promise<ApiError> {
   return new ApiError(response.status, message);
 }
 
-async function request(path: string, init: RequestInit = {}): Promise<Response> {
+export async function request(path: string, init: RequestInit = {}): Promise<Response> {
   let response: Response;
   try {
     response = await fetch(path, { credentials: 'same-origin', ...init });
@@ -35,10 +36,10 @@ async function request(path: string, init: RequestInit = {}): Promise<Response> 
   return response;
 }
 
-const post = (path: string, body: unknown, method = 'POST') =>
+export const post = (path: string, body: unknown, method = 'POST') =>
   request(path, { method, headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) });
 
-const json = async <T>(path: string): Promise<T> => (await request(path)).json() as Promise<T>;
+export const json = async <T>(path: string): Promise<T> => (await request(path)).json() as Promise<T>;
 
 export interface ListQuery {
   search: string;
@@ -68,8 +69,8 @@ export function nextLink(header: string | null): string | null {
 }
 
 export const getRepo = (type: RepoType, id: string) => json<RepoInfo>(`/api/${type}/${id}?blobs=true`);
-export const getTree = (type: RepoType, id: string, folder: string) =>
-  json<TreeEntry[]>(`/api/${type}/${id}/tree/main${folder ? '/' + encodeURIComponent(folder) : ''}`);
+export const getTree = (type: RepoType, id: string, revision: string, folder: string) =>
+  json<TreeEntry[]>(`/api/${type}/${id}/tree/${encodeURIComponent(revision)}${folder ? '/' + encodeURIComponent(folder) : ''}`);
 export const getCard = async (type: RepoType, id: string) => (await request(`/api/lyceum/${type}/${id}/card`)).text();
 export const getSpaceApp = (id: string) => json<SpaceApp>(`/api/lyceum/spaces/${id}/app`);
 
@@ -82,8 +83,8 @@ export async function getLineage(id: string): Promise<Lineage | null> {
   }
 }
 
-export const fileUrl = (type: RepoType, id: string, path: string) =>
-  `${type === 'models' ? '' : '/' + type}/${id}/resolve/main/${path.split('/').map(encodeURIComponent).join('/')}`;
+export const fileUrl = (type: RepoType, id: string, path: string, revision = 'main') =>
+  `${repoPath(type, id)}/resolve/${encodeURIComponent(revision)}/${path.split('/').map(encodeURIComponent).join('/')}`;
 
 export const getMe = () => json<Me | null>('/api/lyceum/me');
 export const signIn = (credentials: { name: string; password: string } | { token: string }) => post('/api/lyceum/sign-in', credentials);

@@ -5,6 +5,7 @@ export interface RepoSummary {
   id: string;
   author: string;
   private: boolean;
+  gated?: false | 'auto' | 'manual';
   likes: number;
   downloads: number;
   tags: string[];
@@ -49,6 +50,7 @@ export interface Me {
   name: string;
   fullname?: string;
   administrator?: boolean;
+  organisations?: { name: string; role: string }[];
 }
 
 export interface TokenRow {
@@ -97,4 +99,77 @@ export interface Lineage {
   program?: { version?: string };
   kind?: string;
   [key: string]: unknown;
+}
+
+export type DiscussionStatus = 'draft' | 'open' | 'closed' | 'merged';
+
+export interface Person {
+  name: string;
+}
+
+export interface DiscussionSummary {
+  num: number;
+  title: string;
+  status: DiscussionStatus;
+  isPullRequest: boolean;
+  createdAt: string;
+  numComments: number;
+  author?: Person; // absent once the account is gone
+}
+
+export interface DiscussionList {
+  count: number;
+  start: number;
+  discussions: DiscussionSummary[];
+}
+
+interface EventOf<Type extends string, Data> {
+  id: string;
+  type: Type;
+  createdAt: string;
+  author?: Person;
+  data: Data;
+}
+
+export type DiscussionEvent =
+  | EventOf<'comment', { edited: boolean; hidden: boolean; latest: { raw: string; html: string; updatedAt: string } }>
+  | EventOf<'status-change', { status: DiscussionStatus }>
+  | EventOf<'title-change', { from: string; to: string }>
+  | EventOf<'commit', { subject: string; oid: string }>;
+
+export interface Discussion extends DiscussionSummary {
+  events: DiscussionEvent[];
+  filesWithConflicts: string[];
+  changes?: { base: string; mergeCommitId?: string };
+  diff?: string;
+}
+
+export interface Commit {
+  id: string;
+  title: string;
+  message: string;
+  date: string;
+  authors: { user: string }[];
+  parents: string[];
+}
+
+export interface Ref {
+  name: string;
+  ref: string;
+}
+
+export interface Refs {
+  branches: Ref[];
+  tags: Ref[];
+  pullRequests?: Ref[];
+}
+
+export type RequestStatus = 'pending' | 'accepted' | 'rejected';
+
+export interface AccessRequest {
+  requestId: string;
+  user: { user: string; fullname: string; email?: string };
+  status: RequestStatus;
+  timestamp: string;
+  fields?: Record<string, unknown>;
 }
