@@ -38,7 +38,8 @@ def wait_until(ready, process, what, seconds=60):
 class Postgres:
     """A throw-away server. It refuses to run as root, so root starts it as the user that Debian's package made."""
 
-    def __init__(self, fsync=False):
+    def __init__(self, fsync=False, data=None):
+        """`data`: where its files go, if not beside its socket."""
         binaries = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda p: int(p.parent.name))
         if not binaries:
             raise RuntimeError("PostgreSQL is not installed; ./dev test installs what tools/apt-packages-test.txt names")
@@ -47,9 +48,13 @@ class Postgres:
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="lyceum-pg-"))
         if self.user:
             os.chown(self.folder, pwd.getpwnam(self.user).pw_uid, -1)
+        self.data = pathlib.Path(data or self.folder / "data")
+        if self.user and data:
+            self.data.mkdir()
+            os.chown(self.data, pwd.getpwnam(self.user).pw_uid, -1)
         self.fsync = fsync
         self.process = None
-        self._run(["initdb", "-D", self.folder / "data", "-U", "lyceum", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"])
+        self._run(["initdb", "-D", self.data, "-U", "lyceum", "-A", "trust", "-E", "UTF8", "--locale=C", *([] if fsync else ["--no-sync"])])
         self.start()
 
     def _run(self, command):
@@ -66,11 +71,11 @@ class Postgres:
         settings = ["listen_addresses=", f"unix_socket_directories={self.folder}", "shared_buffers=64MB", "max_connections=200"]
         if not self.fsync:
             settings += ["fsync=off", "full_page_writes=off"]
-        command = [str(self.bin / "postgres"), "-D", str(self.folder / "data")]
+        command = [str(self.bin / "postgres"), "-D", str(self.data)]
         for setting in settings:
             command += ["-c", setting]
         self.log = open(self.folder.with_suffix(".log"), "ab")
-        self.process = subprocess.Popen(command, user=self.user, cwd=self.folder, stdout=self.log, stderr=self.log)
+        self.process = subprocess.Popen(command, user=self.user, cwd=self.folder, stdout=self.log, stderr=self.log, start_new_session=True)
         ready = [str(self.bin / "pg_isready"), "-q", "-h", str(self.folder)]
         wait_until(lambda: subprocess.run(ready).returncode == 0, self.process, "PostgreSQL")
 
@@ -78,8 +83,18 @@ class Postgres:
         self.process.send_signal(how)
         self.process.wait()
 
+    def query(self, sql):
+        self._run(["psql", "-q", "-h", self.folder, "-U", "lyceum", "-d", "postgres", "-c", sql])
+
+    def kill(self):
+        """kill -9 of the server and of all its processes."""
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
     def close(self):
-        self.stop(signal.SIGQUIT)
+        if self.process.poll() is None:
+            self.stop(signal.SIGQUIT)
         self.log.close()
         self.folder.with_suffix(".log").unlink()
         shutil.rmtree(self.folder, ignore_errors=True)

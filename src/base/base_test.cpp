@@ -47,6 +47,18 @@ TEST(Hash, MatchesKnownDigests) {
   EXPECT_EQ(sha1.finish_hex(), "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
 }
 
+TEST(Files, AReadOnlyDiskIsNotTheCallersFault) {
+  for (const auto& [number, code] : {std::pair(EROFS, Code::unavailable), std::pair(EACCES, Code::forbidden), std::pair(ENOSPC, Code::storage_full)}) {
+    try {
+      errno = number;
+      throw_errno("write", "f");
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), code) << number;
+    }
+  }
+}
+
 TEST(Files, DurableWriteReplacesWholeContent) {
   const TempFolder folder;
   const fs::path path = folder.path() / "a/b/c.txt";

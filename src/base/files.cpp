@@ -23,8 +23,11 @@ void throw_errno(const std::string& action, const fs::path& path) {
     hint = "; free some space and try again";
   } else if (error == ENOENT) {
     code = Code::not_found;
-  } else if (error == EACCES || error == EPERM || error == EROFS) {
+  } else if (error == EACCES || error == EPERM) {
     code = Code::forbidden;
+  } else if (error == EROFS) {
+    code = Code::unavailable;  // what ext4 becomes when its disk fails; no fault of the caller's rights
+    hint = "; the disk may have failed: look at the kernel's log";
   }
   throw Error(code, "cannot " + action + " " + path.string() + ": " + std::strerror(error) + hint);
 }

@@ -34,6 +34,17 @@ class BlobStoreContract : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<BlobStore> store;
 };
 
+// A disk that fails must not make clients believe that a blob was never uploaded.
+TEST(DiskBlobs, ADiskThatCannotTellIsAnErrorNotAnAbsence) {
+  const TempFolder folder;
+  DiskBlobStore store(folder.path() / "blobs", folder.path() / "staging");
+  const std::string sha256 = sha256_hex("x");
+  EXPECT_FALSE(store.has(sha256) || store.keep(sha256));
+  fs::create_symlink(sha256.substr(0, 2), folder.path() / "blobs" / sha256.substr(0, 2));  // a loop: looking there fails
+  EXPECT_THROW(store.has(sha256), Error);
+  EXPECT_THROW(store.keep(sha256), Error);
+}
+
 TEST_P(BlobStoreContract, KeepsWhatWasWritten) {
   auto writer = store->write();
   writer->write(as_bytes("hello "));

@@ -63,6 +63,8 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
   transact([&](Database& database) {
     Rows alive = database.query("SELECT 1 FROM repos WHERE id = ?1", repo.id);
     if (!alive.step()) throw repo_not_found();
+    // Asked after the transaction's first look: until then nobody else can have written, and who writes later conflicts with this transaction.
+    if (has_lost_lock(repo)) throw lock_lost(repo);
     if (extra) extra(database);
     json::array updated;
     for (const RefChange& change : changes) {
@@ -83,7 +85,8 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
       if (num) discussions_->note_moved(database, repo, git, *num, before, *commit, mover);
     }
     if (!updated.empty()) announce_refs(database, repo, std::move(updated));
-    database.run("UPDATE repos SET refs_pending = 1 WHERE id = ?1", repo.id);
+    // A push that another hub began, and lost its lock for, must not be adopted any more.
+    database.run("UPDATE repos SET refs_pending = 1, push_pending = 0 WHERE id = ?1", repo.id);
   });
   catalogue_->refresh(repo.id);
   try {
@@ -94,6 +97,13 @@ void HubImpl::move_refs(const Repo& repo, git::Repository& git, const std::vecto
     const std::lock_guard lock(refs_mutex_);
     refs_unsynced_.insert(repo.id);
   }
+}
+
+// Opening a hub alone recovers without locks, and over SQLite they cannot be lost.
+bool HubImpl::has_lost_lock(const Repo& repo) { return is_shared() && !locks_.is_intact(repo.id); }
+
+Error HubImpl::lock_lost(const Repo& repo) {
+  return {Code::unavailable, "the connection that held the lock of " + repo.repo_id.full_name() + " broke; try again"};
 }
 
 void HubImpl::write_ref_files(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes) {

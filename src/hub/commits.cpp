@@ -19,6 +19,10 @@ std::string message_of(const CommitRequest& request) {
   return out;
 }
 
+void check_action_count(const CommitRequest& request) {
+  if (request.actions.size() > kActionsMax) throw Error(Code::too_large, "a commit may have at most 100000 actions");
+}
+
 void check_parent_syntax(const std::string& parent) {
   if (parent.size() < 5 || parent.size() > 40 || !is_hex(parent, parent.size())) {
     throw Error(Code::invalid_argument, "parentCommit must be 5 to 40 hexadecimal digits");
@@ -63,10 +67,32 @@ std::optional<git::Oid> HubImpl::find_earlier(const Caller& caller, const Repo& 
   return std::nullopt;
 }
 
+// The commit that the request makes of `base`, its objects written; nullopt if it changes nothing.
+std::optional<HubImpl::Written> HubImpl::write_commit(const Caller& caller, git::Repository& git, const git::Oid& base, const CommitRequest& request, Draft made) {
+  git::Commit next;
+  next.tree = made.tree;
+  if (next.tree == git.read_commit(base).tree) return std::nullopt;
+  next.parents = {base};
+  const std::string email = caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email;
+  next.author = {caller.user->name, email, clock_.now_ms() / 1000, 0};
+  next.committer = next.author;
+  next.message = message_of(request);
+  std::string text = git::format_commit(next);
+  const git::Oid oid = git::object_id(git::Kind::commit, text);
+  made.objects.emplace(oid, git::Repository::NewObject{git::Kind::commit, std::move(text)});
+  git.write_objects(made.objects);
+  return Written{oid, std::move(made.blobs_used)};
+}
+
+std::optional<HubImpl::Written> HubImpl::write_first_commit(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base, const CommitRequest& request) {
+  check_action_count(request);
+  check_parent(request.parent, base.hex());
+  return write_commit(caller, git, base, request, draft(caller, repo, git, base, request));
+}
+
 CommitInfo HubImpl::commit(const Caller& caller, const RepoId& id, const CommitRequest& request) {
-  if (request.actions.size() > kActionsMax) throw Error(Code::too_large, "a commit may have at most 100000 actions");
+  check_action_count(request);
   const std::string ref = full_ref_name(request.branch);
-  const std::string message = message_of(request);
   const Repo seen = get_for_commit(caller, id, ref);
   const auto held = locks_.lock(seen.id);
   const Repo repo = get_for_commit(caller, id, ref);  // again: it may have been deleted or moved while this call waited
@@ -91,25 +117,14 @@ CommitInfo HubImpl::commit(const Caller& caller, const RepoId& id, const CommitR
     if (!earlier) throw;
     return commit_info(*git, *earlier);
   }
-  git::Commit next;
-  next.tree = made.tree;
-  if (next.tree == git->read_commit(*head).tree) return commit_info(*git, *head);
-
-  next.parents = {*head};
-  const std::string email = caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email;
-  next.author = {caller.user->name, email, clock_.now_ms() / 1000, 0};
-  next.committer = next.author;
-  next.message = message;
-  std::string text = git::format_commit(next);
-  const git::Oid oid = git::object_id(git::Kind::commit, text);
-  made.objects.emplace(oid, git::Repository::NewObject{git::Kind::commit, std::move(text)});
-  git->write_objects(made.objects);
-  move_refs(repo, *git, {{ref, oid}}, [&](Database& database) {
+  const auto written = write_commit(caller, *git, *head, request, std::move(made));
+  if (!written) return commit_info(*git, *head);
+  move_refs(repo, *git, {{ref, written->oid}}, [&](Database& database) {
     // The repository's lock keeps others away; should the store have lost it, this keeps their commit.
     if (find_ref(database, repo, ref) != head) throw Error(Code::conflict, "A commit has happened since. Please refresh and try again.");
-    for (const std::string& sha256 : made.blobs_used) link_in(database, repo, sha256);
+    for (const std::string& sha256 : written->blobs_used) link_in(database, repo, sha256);
   }, &caller);
-  return commit_info(*git, oid);
+  return commit_info(*git, written->oid);
 }
 
 }  // namespace lyceum::hub

@@ -118,8 +118,9 @@ void Discussions::insert(Database& database, const Repo& repo, const Discussion&
   else database.run(sql + "NULL, ?6)", repo.id, one.num, one.title, one.status, one.is_pull_request, one.created_ms);
 }
 
-Discussion Discussions::open(const Caller& caller, const RepoId& id, const NewDiscussion& wanted) {
+Discussion Discussions::open(const Caller& caller, const RepoId& id, const NewDiscussion& wanted, const CommitRequest* first) {
   const Repo seen = get_for_discussion(caller, id);
+  if (first != nullptr && !caller.may_write()) hub_.require_write(caller, id);  // as for any commit to a pull request
   hub_.require_content(caller, seen);
   Discussion one{0, checked_title(wanted.title), wanted.pull_request ? wanted.status : "open", caller.user->name, wanted.pull_request, hub_.clock_.now_ms(), 0, ""};
   const std::string description = wanted.description.empty() ? "" : checked_text(wanted.description, "description", kTextMax);
@@ -134,7 +135,11 @@ Discussion Discussions::open(const Caller& caller, const RepoId& id, const NewDi
   };
   if (one.is_pull_request) {
     const auto git = hub_.open_git(repo);
-    hub_.move_refs(repo, *git, {{one.ref(), head}}, record, &caller);
+    const auto written = first != nullptr ? hub_.write_first_commit(caller, repo, *git, *head, *first) : std::nullopt;
+    hub_.move_refs(repo, *git, {{one.ref(), written ? written->oid : head}}, [&](Database& database) {
+      record(database);
+      for (const std::string& sha256 : written ? written->blobs_used : std::vector<std::string>()) hub_.link_in(database, repo, sha256);
+    }, &caller);
   } else {
     hub_.transact(record);
   }

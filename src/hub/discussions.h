@@ -65,7 +65,8 @@ class Discussions {
  public:
   explicit Discussions(HubImpl& hub) : hub_(hub) {}
 
-  Discussion open(const Caller& caller, const RepoId& id, const NewDiscussion& wanted);
+  // A pull request may come with its first commit (on main; `first.branch` says nothing): then both are there, or neither.
+  Discussion open(const Caller& caller, const RepoId& id, const NewDiscussion& wanted, const CommitRequest* first = nullptr);
   std::vector<Discussion> list(const Repo& repo, const DiscussionQuery& query, size_t* total);  // newest first
   Discussion get(const Repo& repo, int64_t num);                                                // Error(not_found)
   std::vector<DiscussionEvent> events(const Repo& repo, int64_t num);                           // oldest first

@@ -33,6 +33,21 @@ TEST_F(DiscussionsTest, NumbersRunThroughBothKinds) {
   EXPECT_EQ(hub->resolve_revision(repo, "refs/pr/2"), again(repo).head);
 }
 
+TEST_F(DiscussionsTest, AFirstCommitComesWithItsPullRequestOrNeitherDoes) {
+  const CommitRequest broken{"", "Add b", "", "", {AddFile{"b.txt", "2\n"}, DeleteEntry{"missing.txt"}}};
+  EXPECT_EQ(code_of([&] { topic().open(bob, repo.repo_id, {"Add b", "why", true}, &broken); }), Code::not_found);
+  EXPECT_TRUE(topic().list(repo, {}, nullptr).empty());
+  const CommitRequest late{"", "Add b", "", "00000", {AddFile{"b.txt", "2\n"}}};
+  EXPECT_EQ(code_of([&] { topic().open(bob, repo.repo_id, {"Add b", "why", true}, &late); }), Code::precondition_failed);
+  EXPECT_TRUE(topic().list(repo, {}, nullptr).empty());
+
+  const CommitRequest good{"", "Add b", "", "", {AddFile{"b.txt", "2\n"}}};
+  const Discussion one = topic().open(bob, repo.repo_id, {"Add b", "why", true}, &good);
+  EXPECT_EQ(types(one.num), (std::vector<std::string>{"comment", "commit"}));
+  EXPECT_EQ(hub->commits(repo, one.ref(), 1, 0, nullptr).at(0).title, "Add b");
+  EXPECT_EQ(hub->commits(repo, "main", 1, 0, nullptr).at(0).id, again(repo).head) << "main stays where it was";
+}
+
 TEST_F(DiscussionsTest, ListFiltersAndPages) {
   open(bob, false), open(alice, true), open(bob, true);
   topic().set_status(bob, repo.repo_id, 1, "closed", "");

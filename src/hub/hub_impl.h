@@ -188,6 +188,8 @@ class HubImpl final : public Hub {
   // after a crash) is named in the events that follow from it.
   void move_refs(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes, const std::function<void(Database&)>& extra = {},
                  const Caller* mover = nullptr);
+  bool has_lost_lock(const Repo& repo);
+  static Error lock_lost(const Repo& repo);
   void write_ref_files(const Repo& repo, git::Repository& git, const std::vector<RefChange>& changes);
   void mark_refs_written(const Repo& repo);
   void announce_refs(Database& database, const Repo& repo, json::array updated);
@@ -230,6 +232,12 @@ class HubImpl final : public Hub {
     std::vector<std::string> blobs_used;
   };
   Draft draft(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base, const CommitRequest& request);
+  struct Written {
+    git::Oid oid;
+    std::vector<std::string> blobs_used;
+  };
+  std::optional<Written> write_commit(const Caller& caller, git::Repository& git, const git::Oid& base, const CommitRequest& request, Draft made);
+  std::optional<Written> write_first_commit(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& base, const CommitRequest& request);
   std::optional<git::Oid> find_earlier(const Caller& caller, const Repo& repo, git::Repository& git, const git::Oid& head, const CommitRequest& request);
 
   const HubOptions options_;

@@ -122,6 +122,11 @@ void HubImpl::adopt_refs(const Repo& repo, git::Repository& git, const Caller* c
     transact([&](Database& database) { database.run("UPDATE repos SET push_pending = 0 WHERE id = ?1", repo.id); });
     throw;
   }
+  if (has_lost_lock(repo)) {
+    // Another hub may have changed the refs and their files meanwhile, so what is on disk says nothing about this push.
+    transact([&](Database& database) { database.run("UPDATE repos SET refs_pending = 1 WHERE id = ?1", repo.id); });
+    throw lock_lost(repo);
+  }
   if (changes.empty()) {
     transact([&](Database& database) { database.run("UPDATE repos SET push_pending = 0 WHERE id = ?1", repo.id); });
     return;
@@ -154,7 +159,7 @@ void HubImpl::take_over(int64_t repo_id) {
     Rows rows = reader->query(sql, repo_id);
     if (!rows.step()) return;
     repo = read_repo(rows);
-    pushed = rows.boolean(18);
+    pushed = rows.boolean(kRepoColumnCount);
   }
   log::info("{}: finishing what another server had begun", repo->repo_id.full_name());
   recover_repo(*repo, pushed);

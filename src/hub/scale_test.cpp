@@ -113,6 +113,26 @@ TEST_F(TwoHubs, RefFilesOfADeadHubAreWrittenByAnother) {
   EXPECT_EQ(read(*two, repo, "x"), "2");
   two->git_folder(repo);  // what a fetch asks for
   EXPECT_EQ(git("rev-parse main"), two->get_repo(alice, repo.repo_id).head + "\n");
+  EXPECT_EQ(read(*two, repo, "x"), "2") << "the database is the truth, not the file that was not written yet";
+  EXPECT_TRUE(one->fsck({}).problems.empty());
+}
+
+// The database server restarts, or somebody ends its sessions: the lock is gone while its holder lives.
+TEST_F(TwoHubs, APushThatLostItsLockOverwritesNoCommit) {
+  commit(*one, "x", "1");
+  const std::string pushed = commit(*one, "x", "2").id;
+  one->create_branch(alice, repo.repo_id, "kept", pushed, {});
+  one->history().super_squash(alice, repo.repo_id, "main", "s");
+  auto push = one->begin_push(alice, repo.repo_id);
+  PostgresDatabase(test_postgres(folder.path().string()), Database::Access::read_write)
+      .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  const std::string later = commit(*two, "y", "3").id;
+  git("update-ref refs/heads/main " + pushed);
+  EXPECT_THROW(push->finish(), Error);
+  EXPECT_EQ(two->resolve_revision(repo, "main"), later);
+  commit(*two, "z", "4");
+  EXPECT_EQ(read(*one, repo, "y"), "3");
+  EXPECT_EQ(git("rev-parse main"), two->get_repo(alice, repo.repo_id).head + "\n");
   EXPECT_TRUE(one->fsck({}).problems.empty());
 }
 

@@ -12,10 +12,12 @@ BIN = pathlib.Path(os.environ.get("LYCEUM_BIN", ROOT / "build/dev/src/app/lyceum
 
 
 class Server:
-    """One `lyceum serve` on a free port. The token is that of the administrator, from the first start."""
+    """One `lyceum serve` on a free port. The token is that of the administrator, from the first start. `popen` goes to subprocess.Popen."""
 
-    def __init__(self, data, token=None, starter=None, extra=()):
+    def __init__(self, data, token=None, starter=None, extra=(), log=None, **popen):
         self.data = pathlib.Path(data)
+        self.log_path = log or self.data.parent / (self.data.name + ".log")
+        self.popen = popen
         self.token = token
         self.starter = starter
         self.extra = list(extra)
@@ -24,11 +26,11 @@ class Server:
 
     def start(self):
         self.data.mkdir(parents=True, exist_ok=True)
-        self.log = open(self.data.parent / (self.data.name + ".log"), "ab")
+        self.log = open(self.log_path, "ab")
         command = [str(BIN), "serve", "--port", str(self.port), "--data", str(self.data), "--web", str(ROOT / "web/dist"), "--print-json"]
         if self.starter:
             command += ["--starter", str(self.starter)]
-        self.process = subprocess.Popen(command + self.extra, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        self.process = subprocess.Popen(command + self.extra, stdout=subprocess.PIPE, stderr=self.log, text=True, **self.popen)
         line = self.process.stdout.readline()
         if not line:
             raise RuntimeError("lyceum serve did not start: " + pathlib.Path(self.log.name).read_text()[-2000:])

@@ -64,11 +64,9 @@ std::optional<std::pair<int64_t, hub::CommitInfo>> find_repeated(Context& contex
 std::pair<int64_t, hub::CommitInfo> open_with_commit(Context& context, hub::CommitRequest& commit) {
   if (const auto repeated = find_repeated(context, commit)) return *repeated;
   hub::Hub& hub = context.services.hub;
-  const std::string head = hub.get_repo(context.caller, context.repo->repo_id).head;
-  if (!head.starts_with(commit.parent)) throw Error(Code::precondition_failed, "A commit has happened since. Please refresh and try again. (head is " + head + ")");
-  const hub::Discussion one = hub.discussions().open(context.caller, context.repo->repo_id, {title_of(commit), commit.description, true, "open"});
-  commit.branch = one.ref();
-  return {one.num, hub.commit(context.caller, context.repo->repo_id, commit)};
+  const hub::Discussion one = hub.discussions().open(context.caller, context.repo->repo_id, {title_of(commit), commit.description, true, "open"}, &commit);
+  const hub::Repo repo = hub.get_repo(context.caller, context.repo->repo_id);
+  return {one.num, hub.commits(repo, one.ref(), 1, 0, nullptr).at(0)};
 }
 
 }  // namespace

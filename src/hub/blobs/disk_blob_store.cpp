@@ -13,6 +13,14 @@
 namespace lyceum::hub {
 namespace {
 
+// Only a name that is not there means that the blob is not stored. A disk that cannot tell is an error: a client that is told "not stored"
+// would give up, or send everything again.
+bool is_there(int result, const fs::path& path) {
+  if (result == 0) return true;
+  if (errno == ENOENT || errno == ENOTDIR) return false;
+  throw_errno("look at", path);
+}
+
 class DiskBlobWriter final : public BlobWriter {
  public:
   DiskBlobWriter(DiskBlobStore& store, const fs::path& staging)
@@ -65,12 +73,12 @@ DiskBlobStore::DiskBlobStore(fs::path blobs, fs::path staging) : blobs_(std::mov
 
 bool DiskBlobStore::has(std::string_view sha256) const {
   struct stat info {};
-  return is_hex(sha256, 64) && ::stat(get_path(sha256).c_str(), &info) == 0;
+  return is_hex(sha256, 64) && is_there(::stat(get_path(sha256).c_str(), &info), get_path(sha256));
 }
 
 uint64_t DiskBlobStore::get_size(std::string_view sha256) const {
   struct stat info {};
-  if (!is_hex(sha256, 64) || ::stat(get_path(sha256).c_str(), &info) != 0) {
+  if (!is_hex(sha256, 64) || !is_there(::stat(get_path(sha256).c_str(), &info), get_path(sha256))) {
     throw Error(Code::not_found, "no large file with SHA-256 " + std::string(sha256.substr(0, 64)) + " is stored here");
   }
   return static_cast<uint64_t>(info.st_size);
@@ -101,7 +109,7 @@ std::unique_ptr<BlobWriter> DiskBlobStore::write() { return std::make_unique<Dis
 bool DiskBlobStore::keep(std::string_view sha256) {
   if (!is_hex(sha256, 64)) return false;
   const std::lock_guard lock(keep_mutex_);
-  return ::utimensat(AT_FDCWD, get_path(sha256).c_str(), nullptr, 0) == 0;
+  return is_there(::utimensat(AT_FDCWD, get_path(sha256).c_str(), nullptr, 0), get_path(sha256));
 }
 
 std::optional<int64_t> DiskBlobStore::find_age_ms(std::string_view sha256) const {
