@@ -159,6 +159,17 @@ TEST_F(S3Blobs, ForeignBytesUnderANameAreNotServed) {
   EXPECT_NE(store->hash_content(name), name);
 }
 
+// What a power cut may leave of a copy that was not flushed.
+TEST_F(S3Blobs, ACopyThatAnEarlierProcessLeftCutShortIsFetchedAgain) {
+  const std::string content(100'000, 'x');
+  const std::string sha256 = put(content);
+  fs::path copy;
+  for (const auto& entry : fs::recursive_directory_iterator(folder.path() / "cache")) copy = entry.is_regular_file() ? entry.path() : copy;
+  fs::permissions(copy, fs::perms::owner_all);
+  fs::resize_file(copy, 0);
+  EXPECT_EQ(read_file(S3BlobStore(options, folder.path() / "cache", folder.path() / "staging").get_path(sha256)), content);
+}
+
 TEST_F(S3Blobs, CopiesOverTheLimitLeaveOldestFirst) {
   const std::string old = put(std::string(1000, 'a')), young = put(std::string(1000, 'b'));
   const fs::path path = store->get_path(old);

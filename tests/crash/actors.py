@@ -108,7 +108,7 @@ class Actor(threading.Thread):
         if self.is_alone and (ledger is None or not ledger.alive or len(ledger.files) > FILES_MAX):
             return self.new_repo()
         alone = ((self.branch, 8), (self.tag, 5), (self.remove_ref, 4), (self.pull, 7), (self.merge, 8), (self.comment, 4), (self.move, 3), (self.squash, 2), (self.delete, 1))
-        chosen, weights = zip((self.commit, 50), (self.commit_small, 10), (self.push, 6), (self.commit_xet, 4), *(alone if self.is_alone else ()))
+        chosen, weights = zip((self.commit, 50), (self.commit_small, 10), (self.push, 6), (self.commit_xet, 2), *(alone if self.is_alone else ()))
         return self.chance.choices(chosen, weights)[0]()
 
     def attempt(self, change, action, is_commit=False):

@@ -18,7 +18,7 @@ from hub_http import Http, Unknown
 from ledger import Ledger, Problems
 from worlds import OneHub, TwoHubs, harness
 
-CRASHES_IN_A_WORLD = 120
+CRASHES_IN_A_WORLD = {"SQLite + disk": 150, "PostgreSQL + S3": 60}
 FULL_CHECK_EVERY = 40
 DISK_USE_MAX = 0.6
 
@@ -44,7 +44,9 @@ class Round:
         name = self.chance.choices(list(table), [weight for _, weight in table.values()])[0]
         strike = faults.Strike(self.world, self.gate, random.Random(self.chance.getrandbits(64)), self.xet, self.tally)
         self.gate.resume()
+        began = time.time()
         table[name][0](strike)
+        struck = time.time()
         self.crashes += 1
         self.campaign.count(self.world.store, name)
         for server in self.world.servers:
@@ -52,7 +54,7 @@ class Round:
                 raise RuntimeError("a hub ended by itself: " + server.log_path.read_text()[-1500:])
         self.check(everything=self.crashes % FULL_CHECK_EVERY == 0)
         if self.problems or self.campaign.arguments.verbose:
-            print(f"  {self.campaign.crashes:5} {self.world.store}: {name} {strike.detail}", flush=True)
+            print(f"  {self.campaign.crashes:5} {self.world.store}: {name} {strike.detail} ({struck - began:.2f} s, check {time.time() - struck:.2f} s)", flush=True)
 
     def check(self, everything=False):
         for ledger in self.world.ledgers if everything else self.recent():
@@ -134,7 +136,7 @@ class Campaign:
     def strike_all(self, round_, number, began, seconds):
         error = None
         try:
-            while round_.crashes < CRASHES_IN_A_WORLD and not self.is_over() and time.time() - began < seconds and round_.world.disk.used() < DISK_USE_MAX:
+            while round_.crashes < CRASHES_IN_A_WORLD[round_.world.store] and not self.is_over() and time.time() - began < seconds and round_.world.disk.used() < DISK_USE_MAX:
                 round_.crash()
                 if round_.problems:
                     break

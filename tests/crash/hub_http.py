@@ -95,6 +95,10 @@ def upload_large(http_client, repo, content):
     """Git LFS, basic transfer."""
     ask = {"operation": "upload", "transfers": ["basic"], "hash_algo": "sha256", "objects": [{"oid": content.sha256, "size": content.size}]}
     answer = json.loads(http_client.call("POST", f"/{repo}.git/info/lfs/objects/batch", ask, "application/vnd.git-lfs+json"))
+    if error := answer["objects"][0].get("error"):
+        if error["code"] < 500 or error["code"] == 507:
+            raise Refused(error["code"], error["message"])
+        raise Unknown(error["message"])
     action = answer["objects"][0].get("actions", {}).get("upload")
     if action:
         http_client.call("PUT", action["href"], content.bytes(), "application/octet-stream", authorised=False)

@@ -70,6 +70,7 @@ std::string find_quota_problem(const Context& context, BatchPlan& plan, uint64_t
   try {
     context.services.hub.quotas().require_room(*context.repo, plan.promised_bytes + size);
   } catch (const Error& error) {
+    if (error.tag() != "QuotaExceeded") throw;  // the database cannot be asked: that is no quota
     return error.what();
   }
   plan.promised_bytes += size;

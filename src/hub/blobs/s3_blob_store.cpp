@@ -58,9 +58,10 @@ class S3BlobWriter final : public BlobWriter {
     if (expected && *expected != sha256) {
       throw Error(Code::unprocessable, "the uploaded bytes have SHA-256 " + sha256 + ", not " + *expected + "; send the file again");
     }
+    const bool is_flushed = ::fsync(fd_.get()) == 0;  // a local copy that a power cut could empty must not get its name
     fd_.reset();
     if (store_.client_.find_size(key_of(store_.options_.prefix, sha256)) != size_) store_.client_.put_file(key_of(store_.options_.prefix, sha256), path_, size_, sha256);
-    keep_copy(sha256);
+    if (is_flushed) keep_copy(sha256);
     return sha256;
   }
 
@@ -73,6 +74,7 @@ class S3BlobWriter final : public BlobWriter {
     fs::rename(path_, target, error);
     if (error) return;
     path_.clear();
+    store_.trust(sha256);
     store_.make_room();
   }
 
@@ -96,6 +98,24 @@ S3BlobStore::S3BlobStore(const S3Options& options, fs::path cache, fs::path stag
 fs::path S3BlobStore::copy_path(std::string_view sha256) const {
   if (!is_hex(sha256, 64)) throw Error(Code::invalid_argument, "a SHA-256 is 64 lower-case hexadecimal digits");
   return cache_ / sha256.substr(0, 2) / sha256;
+}
+
+void S3BlobStore::trust(const std::string& sha256) const {
+  const std::lock_guard lock(mutex_);
+  if (trusted_.size() >= kKnownMax) trusted_.clear();
+  trusted_.insert(sha256);
+}
+
+// A copy of an earlier process is looked at once: earlier versions did not flush their copies, and a disk may have been full.
+void S3BlobStore::check_copy(const std::string& sha256, const fs::path& path) const {
+  {
+    const std::lock_guard lock(mutex_);
+    if (trusted_.contains(sha256)) return;
+  }
+  std::error_code absent;
+  const uintmax_t size = fs::file_size(path, absent);
+  if (!absent && size != get_size(sha256)) fs::remove(path);
+  trust(sha256);
 }
 
 bool S3BlobStore::use_copy(const fs::path& path) const { return ::utimensat(AT_FDCWD, path.c_str(), nullptr, 0) == 0; }
@@ -154,6 +174,7 @@ std::string S3BlobStore::find_url(std::string_view sha256, const std::string& di
 fs::path S3BlobStore::get_path(std::string_view sha256) const {
   const fs::path path = copy_path(sha256);
   const std::string name(sha256);
+  check_copy(name, path);
   while (!use_copy(path)) {
     std::unique_lock lock(mutex_);
     if (!fetching_.insert(name).second) {
@@ -187,6 +208,7 @@ void S3BlobStore::fetch(std::string_view sha256, const fs::path& target) const {
       hasher.update(bytes);
     });
     if (hasher.finish_hex() != sha256) throw Error(Code::internal, "the S3 store holds other bytes under " + key_of(options_.prefix, sha256) + " than its name says; run `lyceum fsck`");
+    fsync_file(fd.get(), staged);
     fs::create_directories(target.parent_path());
     fs::rename(staged, target);
   } catch (...) {

@@ -35,6 +35,8 @@ class S3BlobStore final : public BlobStore {
   friend class S3BlobWriter;
   std::optional<uint64_t> find_size(std::string_view sha256) const;
   std::filesystem::path copy_path(std::string_view sha256) const;
+  void trust(const std::string& sha256) const;
+  void check_copy(const std::string& sha256, const fs::path& path) const;
   bool use_copy(const std::filesystem::path& path) const;  // is it there? marks it as used
   void fetch(std::string_view sha256, const std::filesystem::path& target) const;
   void make_room() const;
@@ -44,7 +46,7 @@ class S3BlobStore final : public BlobStore {
   mutable S3Client client_;
   mutable std::mutex mutex_;
   mutable std::condition_variable fetched_;
-  mutable std::set<std::string> fetching_;
+  mutable std::set<std::string> fetching_, trusted_;  // trusted: copies that this process wrote or has measured
   struct Known { uint64_t size = 0; int64_t until_ms = 0; };
   mutable std::map<std::string, Known, std::less<>> known_;  // sizes asked for lately
 };

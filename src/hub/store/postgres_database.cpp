@@ -145,9 +145,21 @@ PostgresDatabase::PostgresDatabase(const std::string& url, Access access) : acce
   set_up(access);
 }
 
+// A connection that broke just after it was made says nothing true about the server.
+void PostgresDatabase::require_connection() const {
+  if (PQstatus(connection_.get()) == CONNECTION_OK) return;
+  throw Error(Code::unavailable, "the connection to the database broke: " + trimmed(PQerrorMessage(connection_.get())) + "; try again", std::string(kLostTag));
+}
+
 void PostgresDatabase::set_up(Access access) {
-  if (PQserverVersion(connection_.get()) < 150000) throw Error(Code::unsupported, "the database server is older than PostgreSQL 15");
-  if (PQsetClientEncoding(connection_.get(), "UTF8") != 0 || std::string_view(PQparameterStatus(connection_.get(), "server_encoding")) != "UTF8") {
+  if (PQserverVersion(connection_.get()) < 150000) {
+    require_connection();
+    throw Error(Code::unsupported, "the database server is older than PostgreSQL 15");
+  }
+  const bool is_set = PQsetClientEncoding(connection_.get(), "UTF8") == 0;
+  const char* const encoding = PQparameterStatus(connection_.get(), "server_encoding");
+  if (!is_set || encoding == nullptr || std::string_view(encoding) != "UTF8") {
+    require_connection();
     throw Error(Code::invalid_argument, "the database must have the encoding UTF8; create it with: createdb -E UTF8 -T template0 NAME");
   }
   PQsetNoticeProcessor(connection_.get(), [](void*, const char* message) { log::warn("PostgreSQL: {}", trimmed(message)); }, nullptr);

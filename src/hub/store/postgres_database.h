@@ -44,6 +44,7 @@ class PostgresDatabase final : public Database {
   struct Bound;
 
   void set_up(Access access);
+  void require_connection() const;
   const std::string& prepare(std::string_view sql, const Bound& bound);
   Result run_bound(std::string_view sql, const Bound& bound, bool cached);
   void require_success(const PGresult* result, std::string_view what) const;
