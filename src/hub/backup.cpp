@@ -212,8 +212,12 @@ bool is_empty_or_absent(const fs::path& folder) { return !fs::exists(folder) || 
 
 BackupReport back_up(const fs::path& data, const fs::path& to, const BackupOptions& options) {
   if (!fs::exists(data / "lyceum.db")) {
-    throw Error(Code::unsupported, data.string() + " has no lyceum.db: only a hub that keeps its database in SQLite and its files on disk is backed up this way; "
-                                                   "for PostgreSQL and S3 use their own tools");
+    throw Error(Code::unsupported, data.string() + " has no lyceum.db: only a hub over SQLite is backed up this way. With PostgreSQL: stop the servers, "
+                                                   "pg_dump the database, copy the shared folder's repos/ and keys/, and use the bucket's own versioning or replication");
+  }
+  if (fs::exists(data / "blob-cache")) {
+    throw Error(Code::unsupported, "this hub keeps large files in S3 (it has " + (data / "blob-cache").string() + "), which a backup of its folder would miss. Stop it, copy lyceum.db, repos/ and keys/, "
+                                   "and use the bucket's own versioning or replication; if it uses S3 no more, remove blob-cache/ first");
   }
   if (!is_empty_or_absent(to) && !fs::exists(to / kMark)) throw Error(Code::conflict, to.string() + " holds something else than a backup; name an empty folder");
   fs::create_directories(to);

@@ -1,3 +1,8 @@
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <thread>
+
 #include "base/random.h"
 #include "hub/blobs/disk_blob_store.h"
 #include "hub/blobs/mem_blob_store.h"
@@ -111,6 +116,50 @@ std::vector<const char*> kinds() {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, BlobStoreContract, ::testing::ValuesIn(kinds()));
+
+// Answers every connection with the same bytes and closes it.
+class CannedServer {
+ public:
+  explicit CannedServer(std::string answer) : answer_(std::move(answer)), listener_(::socket(AF_INET, SOCK_STREAM, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(::listen(listener_.get(), 8), 0);
+    ::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &length);
+    url = "http://127.0.0.1:" + std::to_string(ntohs(address.sin_port));
+    thread_ = std::thread([this] { serve(); });
+  }
+  ~CannedServer() {
+    ::shutdown(listener_.get(), SHUT_RDWR);
+    thread_.join();
+  }
+  std::string url;
+
+ private:
+  void serve() {
+    while (true) {
+      const UniqueFd client(::accept(listener_.get(), nullptr, nullptr));
+      if (!client.valid()) return;
+      char buffer[4096];
+      if (::read(client.get(), buffer, sizeof buffer) > 0) write_all(client.get(), as_bytes(answer_), "socket");
+    }
+  }
+  const std::string answer_;
+  UniqueFd listener_;
+  std::thread thread_;
+};
+
+TEST(S3Answers, AHeaderWithoutALengthIsNoEmptyObject) {
+  S3Options options;
+  options.bucket = options.key_id = options.secret = "x";
+  const CannedServer cut("HTTP/1.1 200 OK\r\nServer: x\r\n"), whole("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+  options.endpoint = whole.url;
+  EXPECT_EQ(S3Client(options).find_size("k"), 0u);
+  options.endpoint = cut.url;
+  EXPECT_THROW(S3Client(options).find_size("k"), Error);
+}
 
 class S3Blobs : public ::testing::Test {
  protected:

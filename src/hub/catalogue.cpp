@@ -167,12 +167,15 @@ void Catalogue::follow_others() {
 }
 
 void Catalogue::refresh_metrics(const std::vector<int64_t>& repo_ids) {
-  const std::lock_guard lock(refresh_mutex_);
-  const auto reader = store_.read();
-  for (const int64_t id : repo_ids) {
-    Rows rows = reader->query("SELECT r.modified_ms, r.downloads, r.likes, c.trending FROM repos r LEFT JOIN catalogue c ON c.repo_id = r.id WHERE r.id = ?1", id);
-    if (rows.step()) index_->set_metrics(id, read_metrics(rows, 0, 1, 2, 3));
+  {
+    const std::lock_guard lock(refresh_mutex_);
+    const auto reader = store_.read();
+    for (const int64_t id : repo_ids) {
+      Rows rows = reader->query("SELECT r.modified_ms, r.downloads, r.likes, c.trending FROM repos r LEFT JOIN catalogue c ON c.repo_id = r.id WHERE r.id = ?1", id);
+      if (rows.step()) index_->set_metrics(id, read_metrics(rows, 0, 1, 2, 3));
+    }
   }
+  announce(repo_ids);
 }
 
 // --- the worker ---------------------------------------------------------------------------------------------------------------

@@ -86,6 +86,7 @@ Hub::FsckReport HubImpl::fsck(const std::function<void(uint64_t, uint64_t)>& pro
     while (rows.step()) repos.push_back(read_repo(rows));
     for (const std::string& damage : reader->find_damage()) say(report.problems, "database: " + damage);
   }
+  if (const auto broken = audit_->find_break()) say(report.problems, "audit log: the row " + std::to_string(*broken) + " is missing or was altered by hand");
   uint64_t total = repos.size();
   blobs_->for_each([&](const std::string&, uint64_t) { ++total; });
   uint64_t done = 0;

@@ -2,7 +2,8 @@
 //
 //   - whoever is about to refer to a blob (receives it, links it, commits a pointer to it) first calls BlobStore::keep(), which makes it young;
 //   - the sweep looks at a blob's age and links again inside the transaction that removes its rows, and BlobStore::remove_if_older() looks once
-//     more, atomically against keep(), before the file goes. Rows go before the file: a crash in between leaves a file for the next collection;
+//     more, atomically against keep(), before the file goes. Rows go before the file: a crash in between leaves a file for the next collection.
+//     With several hubs, or S3, both the sweep of a blob and a keep() of one that is not young hold a lock of its name (blob_guard.h);
 //   - a link that was not there while marking saves its blob.
 #include "hub/garbage.h"
 
@@ -150,6 +151,8 @@ class GarbageCollector {
   void sweep_blob(const std::string& sha256) {
     bool free = false;
     try {
+      // Several hubs: between the look at its age and its removal nobody may be told that it is kept.
+      const auto guarded = hub_.is_shared() || !hub_.options_.s3.endpoint.empty() ? hub_.take_lock("blob " + sha256) : nullptr;
       hub_.transact([&](Database& database) { free = forget(database, sha256); });
       if (free && hub_.blobs_->remove_if_older(sha256, options_.grace_ms)) count(sha256);
       if (free) files_left_ = files_now_;
@@ -258,15 +261,15 @@ class GarbageCollector {
   // Receiving processes touch what they write, so what is old here has no owner. Complete xorbs have a lifetime of their own.
   void sweep_staging() {
     const fs::path staging = hub_.options_.data_folder / "staging";
-    std::vector<fs::path> old;
-    for (const fs::path& folder : {staging, staging / "multipart"}) {  // parts of LFS uploads have one folder an upload
+    std::set<fs::path> old;
+    for (const fs::path& folder : {staging, staging / "multipart", hub_.git_staging()}) {  // parts of LFS uploads have one folder an upload
       if (!fs::exists(folder)) continue;
       for (const auto& entry : fs::directory_iterator(folder)) {
         const fs::path name = entry.path().filename();
-        if (name != "xorbs" && name != "multipart" && age_ms(entry.path()) >= options_.staging_grace_ms) old.push_back(entry.path());
+        if (name != "xorbs" && name != "multipart" && age_ms(entry.path()) >= options_.staging_grace_ms) old.insert(entry.path());
       }
     }
-    report_.staging_files = remove(old);
+    report_.staging_files = remove({old.begin(), old.end()});
   }
 
   void sweep_folders() {
@@ -312,9 +315,10 @@ class GarbageCollector {
 };
 
 GarbageReport HubImpl::collect_garbage(const GarbageOptions& options) {
-  if (is_shared()) throw Error(Code::unsupported, "garbage is not collected while several servers may share the store; run one server without --shared to collect");
+  if (options.staging_only) return GarbageCollector(*this, options).run();
   const std::unique_lock lock(garbage_mutex_, std::try_to_lock);
-  if (!lock) throw Error(Code::conflict, "a garbage collection is under way already");
+  const auto everywhere = lock ? names_.try_lock("garbage", std::chrono::milliseconds(0)) : std::nullopt;
+  if (!everywhere) throw Error(Code::conflict, "a garbage collection is under way already");
   return GarbageCollector(*this, options).run();
 }
 

@@ -29,10 +29,10 @@ std::string load_or_make_key(const fs::path& path) {
 }
 
 // What was being received is gone with its client. Complete xorbs (api/xet/staging.h) stay, as their shard may come after a restart; so do the
-// parts of LFS uploads (api/hub/lfs_parts.cpp), as long as their links are good.
+// parts of LFS uploads (api/hub/lfs_parts.cpp), as long as their links are good: by the same age as garbage.h removes them at run time.
 void drop_old_parts(const fs::path& folder) {
   std::error_code error;
-  const auto oldest = fs::file_time_type::clock::now() - std::chrono::hours(48);
+  const auto oldest = fs::file_time_type::clock::now() - std::chrono::milliseconds(kStagingGraceMs);
   std::vector<fs::path> old;
   for (fs::directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     if (it->last_write_time(error) < oldest) old.push_back(it->path());
@@ -135,10 +135,12 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
 
 void HubImpl::open_blobs() {
   const fs::path& data = options_.data_folder;
+  BlobGuard guard;
+  if (is_shared() || !options_.s3.endpoint.empty()) guard = [this](std::string_view sha256) { return take_lock("blob " + std::string(sha256)); };
   if (!options_.s3.endpoint.empty()) {
-    blobs_ = std::make_unique<S3BlobStore>(options_.s3, data / "blob-cache", data / "staging");
+    blobs_ = std::make_unique<S3BlobStore>(options_.s3, data / "blob-cache", data / "staging", std::move(guard));
   } else {
-    blobs_ = std::make_unique<DiskBlobStore>(options_.shared_folder / "blobs", git_staging());
+    blobs_ = std::make_unique<DiskBlobStore>(options_.shared_folder / "blobs", git_staging(), std::move(guard));
   }
 }
 

@@ -75,9 +75,10 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
       audit_->record(database, caller, "repo.create", target_of(id), {{"private", is_private}});
       if (const auto made = find_repo(database, id)) webhooks_->note(database, *made, {"create", "repo"});
     });
-  } catch (...) {
+  } catch (const Error& error) {
+    // Unavailable: the database did not say whether it saved the row. A folder that no row names is garbage; a row without its folder is a loss.
     std::error_code ignored;
-    fs::remove_all(folder, ignored);
+    if (error.code() != Code::unavailable) fs::remove_all(folder, ignored);
     throw;
   }
   const Repo repo = get_repo(caller, id);

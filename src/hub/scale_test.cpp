@@ -119,10 +119,8 @@ TEST_F(TwoHubs, RefFilesOfADeadHubAreWrittenByAnother) {
 
 // The database server restarts, or somebody ends its sessions: the lock is gone while its holder lives.
 TEST_F(TwoHubs, APushThatLostItsLockOverwritesNoCommit) {
-  commit(*one, "x", "1");
-  const std::string pushed = commit(*one, "x", "2").id;
-  one->create_branch(alice, repo.repo_id, "kept", pushed, {});
-  one->history().super_squash(alice, repo.repo_id, "main", "s");
+  const std::string pushed = commit(*one, "x", "1").id;
+  commit(*one, "x", "2");
   auto push = one->begin_push(alice, repo.repo_id);
   PostgresDatabase(test_postgres(folder.path().string()), Database::Access::read_write)
       .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
@@ -146,6 +144,31 @@ TEST_F(TwoHubs, PushOfADeadHubIsAdoptedByAnother) {
   commit(*two, "y", "2");  // takes the lock, and with it what was left
   EXPECT_EQ(two->resolve_revision(repo, "pushed"), next);
   EXPECT_TRUE(one->fsck({}).problems.empty());
+}
+
+TEST_F(TwoHubs, GarbageIsCollectedByAnyAndWhatAnotherKeepsStays) {
+  const auto upload = [&](const std::string& content) {
+    const auto writer = one->write_blob();
+    writer->write(as_bytes(content));
+    const std::string sha256 = writer->finish(std::nullopt);
+    one->link_blob(repo, sha256);
+    return sha256;
+  };
+  const std::string named = upload("named"), dead = upload("its commit never came"), kept = upload("another hub is about to name it");
+  one->commit(alice, repo.repo_id, {"main", "c", "", "", {AddLargeFile{"named.bin", named, 5}}});
+  const auto everything = GarbageOptions{.dry_run = false, .grace_ms = 3000, .staging_grace_ms = kStagingGraceMs};
+  EXPECT_EQ(two->collect_garbage(everything).blobs, 0u) << "all are young";
+  std::this_thread::sleep_for(std::chrono::seconds(5));
+  two->link_blob(repo, kept);
+  EXPECT_EQ(one->collect_garbage(everything).blobs, 1u);
+  EXPECT_TRUE(two->has_blob(kept));
+  EXPECT_FALSE(one->has_blob(dead));
+  EXPECT_FALSE(two->repo_has_blob(repo, dead));
+  EXPECT_EQ(read_file(two->blob_path(named)), "named");
+  EXPECT_EQ(upload("its commit never came"), dead) << "comes back whole";
+  EXPECT_TRUE(two->fsck({}).problems.empty());
+  const auto busy = two->take_lock("garbage");
+  EXPECT_THROW(one->collect_garbage(everything), Error) << "one collection at a time, wherever it runs";
 }
 
 TEST_F(TwoHubs, NeedPostgresql) {

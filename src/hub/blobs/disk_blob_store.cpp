@@ -66,7 +66,7 @@ class DiskBlobWriter final : public BlobWriter {
 
 }  // namespace
 
-DiskBlobStore::DiskBlobStore(fs::path blobs, fs::path staging) : blobs_(std::move(blobs)), staging_(std::move(staging)) {
+DiskBlobStore::DiskBlobStore(fs::path blobs, fs::path staging, BlobGuard guard) : blobs_(std::move(blobs)), staging_(std::move(staging)), guard_(std::move(guard)) {
   make_folders_durable(blobs_);
   make_folders_durable(staging_);
 }
@@ -108,6 +108,8 @@ std::unique_ptr<BlobWriter> DiskBlobStore::write() { return std::make_unique<Dis
 
 bool DiskBlobStore::keep(std::string_view sha256) {
   if (!is_hex(sha256, 64)) return false;
+  const bool is_young = !guard_ || find_age_ms(sha256).value_or(kSurelyKeptMs) < kSurelyKeptMs;
+  const auto guarded = is_young ? nullptr : guard_(sha256);
   const std::lock_guard lock(keep_mutex_);
   return is_there(::utimensat(AT_FDCWD, get_path(sha256).c_str(), nullptr, 0), get_path(sha256));
 }

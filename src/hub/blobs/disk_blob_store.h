@@ -3,6 +3,7 @@
 
 #include <mutex>
 
+#include "hub/blobs/blob_guard.h"
 #include "hub/blobs/blob_store.h"
 
 namespace lyceum::hub {
@@ -10,7 +11,7 @@ namespace lyceum::hub {
 class DiskBlobStore final : public BlobStore {
  public:
   // Both folders must be on one file system (blobs arrive by rename).
-  DiskBlobStore(std::filesystem::path blobs, std::filesystem::path staging);
+  DiskBlobStore(std::filesystem::path blobs, std::filesystem::path staging, BlobGuard guard = {});
 
   bool has(std::string_view sha256) const override;
   uint64_t get_size(std::string_view sha256) const override;
@@ -24,6 +25,7 @@ class DiskBlobStore final : public BlobStore {
 
  private:
   std::filesystem::path blobs_, staging_;
+  const BlobGuard guard_;
   std::mutex keep_mutex_;  // between a blob found too old and its removal, nobody may be told that it is kept
 };
 

@@ -17,6 +17,7 @@ namespace lyceum::hub {
 namespace {
 
 constexpr std::string_view kFolder = "blobs/";
+constexpr std::string_view kUses = "uses/";
 constexpr int64_t kLinkLifetimeS = 3600;
 constexpr int64_t kKnownMs = 60'000;  // another hub may have removed an object since
 constexpr size_t kKnownMax = 100'000;
@@ -24,6 +25,10 @@ constexpr auto kInUse = std::chrono::minutes(10);  // a copy that was used since
 constexpr uint64_t kPieceBytes = 8u << 20;
 
 std::string key_of(const std::string& prefix, std::string_view sha256) { return prefix + std::string(kFolder) + std::string(sha256); }
+
+std::string use_of(const std::string& prefix, std::string_view sha256) { return prefix + std::string(kUses) + std::string(sha256); }
+
+int64_t wall_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count(); }
 
 int64_t steady_ms() { return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -60,7 +65,12 @@ class S3BlobWriter final : public BlobWriter {
     }
     const bool is_flushed = ::fsync(fd_.get()) == 0;  // a local copy that a power cut could empty must not get its name
     fd_.reset();
-    if (store_.client_.find_size(key_of(store_.options_.prefix, sha256)) != size_) store_.client_.put_file(key_of(store_.options_.prefix, sha256), path_, size_, sha256);
+    const std::string key = key_of(store_.options_.prefix, sha256);
+    const bool is_stored = store_.client_.find_size(key) == size_ && store_.keep(sha256);
+    if (!is_stored) {
+      store_.client_.put_file(key, path_, size_, sha256);
+      store_.note_kept(sha256);
+    }
     if (is_flushed) keep_copy(sha256);
     return sha256;
   }
@@ -88,8 +98,8 @@ class S3BlobWriter final : public BlobWriter {
   uint64_t size_ = 0;
 };
 
-S3BlobStore::S3BlobStore(const S3Options& options, fs::path cache, fs::path staging)
-    : options_(options), cache_(std::move(cache)), staging_(std::move(staging)), client_(options) {
+S3BlobStore::S3BlobStore(const S3Options& options, fs::path cache, fs::path staging, BlobGuard guard)
+    : options_(options), cache_(std::move(cache)), staging_(std::move(staging)), client_(options), guard_(std::move(guard)) {
   make_folders_durable(cache_);
   make_folders_durable(staging_);
   client_.check_bucket();
@@ -98,6 +108,53 @@ S3BlobStore::S3BlobStore(const S3Options& options, fs::path cache, fs::path stag
 fs::path S3BlobStore::copy_path(std::string_view sha256) const {
   if (!is_hex(sha256, 64)) throw Error(Code::invalid_argument, "a SHA-256 is 64 lower-case hexadecimal digits");
   return cache_ / sha256.substr(0, 2) / sha256;
+}
+
+void S3BlobStore::note_kept(const std::string& sha256) {
+  const std::lock_guard lock(mutex_);
+  if (kept_.size() >= kKnownMax) kept_.clear();
+  kept_[sha256] = steady_ms() + kSurelyKeptMs;
+}
+
+// Under the guard, so that a collection either sees the mark or has removed the object before we look.
+bool S3BlobStore::keep(std::string_view sha256) {
+  if (!is_hex(sha256, 64)) return false;
+  const std::string name(sha256);
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = kept_.find(name);
+    if (found != kept_.end() && found->second > steady_ms()) return true;
+  }
+  const auto guarded = guard_ ? guard_(sha256) : nullptr;
+  if (!client_.find_size(key_of(options_.prefix, sha256))) {
+    const std::lock_guard lock(mutex_);
+    known_.erase(name);
+    return false;
+  }
+  client_.put_text(use_of(options_.prefix, sha256), "in use\n");
+  note_kept(name);
+  return true;
+}
+
+std::optional<int64_t> S3BlobStore::find_age_ms(std::string_view sha256) const {
+  if (!is_hex(sha256, 64)) return std::nullopt;
+  const auto received = client_.find_modified_ms(key_of(options_.prefix, sha256));
+  if (!received) return std::nullopt;
+  const auto used = client_.find_modified_ms(use_of(options_.prefix, sha256));
+  return wall_ms() - std::max(*received, used.value_or(0));
+}
+
+bool S3BlobStore::remove_if_older(std::string_view sha256, int64_t age_ms) {
+  const auto age = find_age_ms(sha256);
+  if (!age || *age < age_ms) return false;
+  client_.remove(key_of(options_.prefix, sha256));
+  client_.remove(use_of(options_.prefix, sha256));
+  std::error_code ignored;
+  fs::remove(copy_path(sha256), ignored);
+  const std::lock_guard lock(mutex_);
+  known_.erase(std::string(sha256));
+  kept_.erase(std::string(sha256));
+  return true;
 }
 
 void S3BlobStore::trust(const std::string& sha256) const {

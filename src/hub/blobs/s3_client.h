@@ -38,7 +38,9 @@ class S3Client {
   explicit S3Client(S3Options options);
   ~S3Client();
 
-  std::optional<uint64_t> find_size(const std::string& key);  // nullopt: no such object
+  std::optional<uint64_t> find_size(const std::string& key);        // nullopt: no such object
+  std::optional<int64_t> find_modified_ms(const std::string& key);  // by the store's clock, in whole seconds
+  void put_text(const std::string& key, const std::string& text);   // small
   // Bytes of [offset, offset + length) in order; stops early if `sink` throws. Error(not_found) for a missing object.
   void get(const std::string& key, uint64_t offset, uint64_t length, const std::function<void(Bytes)>& sink);
   // Large files go in parts. Every request carries the SHA-256 of what it sends, which the server checks.
