@@ -108,7 +108,7 @@ class Actor(threading.Thread):
         if self.is_alone and (ledger is None or not ledger.alive or len(ledger.files) > FILES_MAX):
             return self.new_repo()
         alone = ((self.branch, 8), (self.tag, 5), (self.remove_ref, 4), (self.pull, 7), (self.merge, 8), (self.comment, 4), (self.move, 3), (self.squash, 2), (self.delete, 1))
-        chosen, weights = zip((self.commit, 50), (self.commit_small, 10), (self.push, 6), (self.commit_xet, 2), *(alone if self.is_alone else ()))
+        chosen, weights = zip((self.commit, 50), (self.commit_small, 10), (self.push, 6), (self.commit_xet, 4), *(alone if self.is_alone else ()))
         return self.chance.choices(chosen, weights)[0]()
 
     def attempt(self, change, action, is_commit=False):
@@ -153,7 +153,7 @@ class Actor(threading.Thread):
         return self.commit_with(*self.pair(large=False))
 
     def commit_xet(self):
-        if self.xet is None or self.xet.lock.locked():
+        if self.xet is None or not self.xet.active or self.xet.lock.locked():
             return self.commit()
         title, files = self.pair()
         change = Change("files", title, files)
@@ -325,6 +325,7 @@ class XetClient:
 
     def __init__(self, python, home):
         self.python, self.home, self.lock, self.process = python, home, threading.Lock(), None
+        self.active = True  # a crash that meets it costs a new process, so the campaign lets it work now and then only
 
     def commit(self, url, token, repo, title, files):
         ask = {"url": url, "token": token, "repo": repo, "title": title, "files": [[path, c.number, c.size] for path, c in files.items()]}

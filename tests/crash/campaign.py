@@ -43,6 +43,8 @@ class Round:
         table = faults.BY_STORE[self.world.store]
         name = self.chance.choices(list(table), [weight for _, weight in table.values()])[0]
         strike = faults.Strike(self.world, self.gate, random.Random(self.chance.getrandbits(64)), self.xet, self.tally)
+        if self.xet:
+            self.xet.active = self.chance.random() < 0.2
         self.gate.resume()
         began = time.time()
         table[name][0](strike)
@@ -86,8 +88,10 @@ class Round:
         self.end()
         self.world.kill_all()
         self.world.start()
-        leftovers = self.world.leftovers()
-        self.problems.corrupt += [f"left behind after a start: {path}" for path in leftovers]
+        self.problems.corrupt += [f"left behind after a start: {path}" for path in self.world.leftovers()]
+        self.world.age_shared_leftovers()
+        self.patiently(lambda: self.http.post("/api/lyceum/gc", {"dry_run": False}))
+        self.problems.corrupt += [f"left behind by a collection: {path}" for path in self.world.shared_leftovers()]
         self.problems.corrupt += self.world.fsck() + self.world.git_fsck()
 
     def end(self):

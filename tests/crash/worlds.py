@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 
 from disk import Calls, Disk
 from s3_proxy import S3Proxy
@@ -104,6 +105,17 @@ class World:
         """Temporary files that a start should have removed, and that a repository in use must not keep."""
         return [str(path) for folder in self.staging() if folder.exists() for path in folder.iterdir() if path.name not in ("xorbs", "multipart", "git")]
 
+    def shared_leftovers(self):
+        """What may be another hub's, and so goes by age: after a day (kStagingGraceMs)."""
+        return []
+
+    def age_shared_leftovers(self):
+        old = time.time() - 25 * 3600
+        for top in self.shared_leftovers():
+            for path in [*pathlib.Path(top).iterdir()] if os.path.isdir(top) else []:
+                os.utime(path, (old, old), follow_symlinks=False)
+            os.utime(top, (old, old))
+
     def save_evidence(self, folder):
         folder.mkdir(parents=True, exist_ok=True)
         for path in [*self.driver_folder.glob("*.log"), *self.other_logs()]:
@@ -161,7 +173,10 @@ class TwoHubs(World):
         return self.disk.folder / "shared/repos"
 
     def staging(self):
-        return [self.disk.folder / "shared/staging/git", self.disk.folder / "one/staging", self.disk.folder / "two/staging"]
+        return [self.disk.folder / "one/staging", self.disk.folder / "two/staging"]
+
+    def shared_leftovers(self):
+        return [str(path) for path in (self.disk.folder / "shared/staging/git").iterdir()]
 
     def fsck(self):
         answer = harness.lyceum("fsck", "--data", self.driver_folder / "checker", *self.options, "--json", check=False)
