@@ -17,7 +17,7 @@ import harness
 sys.path[:0] = [str(harness.ROOT / "tests"), str(harness.ROOT / "tests/crash")]
 import with_servers  # noqa: E402
 from actors import Actor, Gate, Tally  # noqa: E402
-from hub_http import Content, Http, commit_files  # noqa: E402
+from hub_http import Content, Http, Unknown, commit_files  # noqa: E402
 from ledger import ACKNOWLEDGED, Change, Ledger, Problems  # noqa: E402
 
 KILLS = int(os.environ.get("LYCEUM_SCALE_KILLS", "6"))
@@ -147,9 +147,17 @@ def test_database_restart_is_survived(world):
     world.postgres.stop()
     threading.Timer(1.0, world.postgres.start).start()
     for server in world.servers:
-        world.commit(server)
+        harness.wait_for(lambda: commits_or_not(world, server), 30, "the hub goes on when the database is back")
     world.check(world.servers[0])
     world.fsck()
+
+
+def commits_or_not(world, server):
+    """A hub without its database says 503, and clients come again."""
+    try:
+        return world.commit(server)
+    except Unknown:
+        return None
 
 
 def test_redirect_leads_to_the_stored_bytes(world):
