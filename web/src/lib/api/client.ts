@@ -48,15 +48,14 @@ export interface ListQuery {
   size: string; // 'min:6B,max:12B' or ''
 }
 
-// Words with typing errors allowed, filters, and counts of what the hits have. next: the cursor of a page before.
-export function searchRepos(type: RepoType, query: ListQuery, next?: string): Promise<SearchAnswer> {
-  const parameters = new URLSearchParams({ type, limit: '30' });
+// Words with typing errors allowed, filters, and counts of what the hits have. cursor: the next of the page before, or ''.
+export function searchRepos(type: RepoType, query: ListQuery, cursor: string): Promise<SearchAnswer> {
+  const parameters = new URLSearchParams({ type, limit: '30', facets: '1' });
   if (query.search) parameters.set('q', query.search);
   if (query.sort) parameters.set('sort', query.sort);
   if (query.size) parameters.set('num_parameters', query.size);
   query.filter.forEach((tag) => parameters.append('filter', tag));
-  if (next) parameters.set('cursor', next);
-  else parameters.set('facets', '1');
+  if (cursor) parameters.set('cursor', cursor);
   return json<SearchAnswer>(`/api/lyceum/search?${parameters}`);
 }
 

@@ -6,10 +6,11 @@ function read() {
   address.query = new URLSearchParams(location.search);
 }
 
-export function go(url: string, replace = false) {
+// stay: keeps the scroll position, for a change within a page.
+export function go(url: string, replace = false, stay = replace) {
   history[replace ? 'replaceState' : 'pushState'](null, '', url);
   read();
-  if (!replace) scrollTo(0, 0);
+  if (!stay) scrollTo(0, 0);
 }
 
 // A path of this site that somebody's link named, or the first page: a link must not lead people elsewhere after they signed in.
