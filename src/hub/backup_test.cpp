@@ -36,6 +36,13 @@ class Backup : public HubFixture {
   }
 };
 
+TEST_F(Backup, RefusesAHubWhoseFilesAreInS3) {
+  make_repo("one");
+  fs::create_directories(folder.path() / "data" / "blob-cache");
+  EXPECT_EQ(code_of([&] { save(); }), Code::unsupported);
+  EXPECT_FALSE(fs::exists(folder.path() / "backup")) << "nothing that looks like a backup";
+}
+
 TEST_F(Backup, RestoresCommitsFilesAndAccounts) {
   const RepoId id = make_repo("one").repo_id;
   const std::string head = add(id, 1);

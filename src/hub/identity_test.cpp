@@ -211,6 +211,7 @@ TEST_F(Identity, AuditTellsWhereItWasEdited) {
   }
   reopen();
   EXPECT_EQ(hub->audit().find_break(), last - 2);
+  EXPECT_NE(hub->fsck({}).problems.at(0).find("audit log"), std::string::npos);
   hub.reset();
   {
     Store store(store_options());
