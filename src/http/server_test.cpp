@@ -471,5 +471,34 @@ TEST(ManyClients, WaitWithoutThreads) {
   for (Raw& one : idle) EXPECT_TRUE(one.read_until("\r\n\r\nx").ends_with("x"));
 }
 
+// A byte now and then from each of many keeps waking their threads; that must not count as work, or nobody else gets a turn.
+TEST(ManyClients, ThatTrickleTakeNobodysTurn) {
+  Router router;
+  router.add({"POST", "/slow", [](Request& request) { return Response::text(request.body->read_all(100'000)); }});
+  router.add({"GET", "/", [](Request&) { return Response::text("x"); }});
+  ServerOptions options;
+  options.workers = 1;
+  TestServer server(router, options);
+  std::vector<Raw> slow;
+  for (int i = 0; i < 100; ++i) {
+    slow.emplace_back(server.server().port());
+    slow.back().send("POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n");
+  }
+  std::atomic<bool> stop{false};
+  std::thread trickle([&] {
+    while (!stop) {
+      for (Raw& one : slow) one.send("a");
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    }
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  Raw other(server.server().port());
+  const double begin = monotonic_seconds();
+  for (int i = 0; i < 10; ++i) EXPECT_TRUE(other.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n").read_until("\r\n\r\nx").ends_with("x"));
+  EXPECT_LT(monotonic_seconds() - begin, 3);
+  stop = true;
+  trickle.join();
+}
+
 }  // namespace
 }  // namespace lyceum::http

@@ -70,12 +70,14 @@ void SocketIo::set_low_water(int bytes) {
 
 void SocketIo::wait(short events, const char* action) {
   const double begin = monotonic_seconds();
-  bool ready = poll_for(fd_, events, std::min<double>(kMomentSeconds, limits_.timeout_s), action);
+  // Who let us wait before is waited for without a turn at once: a thousand clients that send a byte now and then would hold every turn.
+  bool ready = poll_for(fd_, events, was_slow_ ? 0 : std::min<double>(kMomentSeconds, limits_.timeout_s), action);
   if (!ready && low_water_ > 1) {  // what little has come counts, for the time-out and for the rate
     peer_is_slow_ = true;
     set_low_water(1);
     ready = poll_for(fd_, events, 0, action);
   }
+  was_slow_ = !ready;
   if (!ready) {
     const LongWait told(limits_.observer);
     while (true) {
@@ -91,6 +93,7 @@ void SocketIo::wait(short events, const char* action) {
 }
 
 bool SocketIo::wait_ready(short events, double at_most_s) {
+  const LongWait told(limits_.observer);
   const double begin = monotonic_seconds();
   const bool ready = poll_for(fd_, events, at_most_s, name_of(events));
   waited_s_ += monotonic_seconds() - begin;

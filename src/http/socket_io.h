@@ -72,6 +72,7 @@ class SocketIo {
   double waited_s_ = 0;
   int low_water_ = 1;
   bool peer_is_slow_ = false;
+  bool was_slow_ = false;            // the last wait was a long one
   std::function<bool()> keep_waiting_;
 };
 
