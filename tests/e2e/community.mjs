@@ -39,6 +39,7 @@ try {
   await page.getByRole('link', { name: 'Community' }).click();
   await page.getByRole('link', { name: 'Propose b.txt' }).click();
   await page.getByRole('link', { name: /Files changed/ }).click();
+  await page.locator('tr.added').first().waitFor();
   result.added = await page.locator('tr.added .text').allTextContents();
   await page.getByRole('link', { name: 'Conversation' }).click();
   await page.getByRole('button', { name: 'Merge into main' }).click();
@@ -47,11 +48,13 @@ try {
   await page.screenshot({ path: `${shots}/merged.png` });
 
   await page.getByRole('link', { name: 'Commits' }).click();
+  await page.getByRole('link', { name: 'Propose b.txt (#1)' }).waitFor();
   result.commits = await page.locator('ol[aria-label^=Commits] .title').allTextContents();
   await page.getByRole('link', { name: 'Files', exact: true }).click();
+  await page.getByRole('link', { name: 'b.txt' }).waitFor();
   await page.getByLabel('Revision').selectOption('v1');
   await page.waitForURL(`${url}/${repo}/tree/v1`);
-  await page.getByRole('link', { name: 'README.md' }).waitFor();
+  await page.getByRole('link', { name: 'b.txt' }).waitFor({ state: 'detached' });
   result.filesOfTag = await page.locator('tbody tr').count();
 
   await page.getByRole('button', { name: /^Like/ }).click();
