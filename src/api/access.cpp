@@ -5,6 +5,7 @@
 #include <array>
 
 #include "api/answer.h"
+#include "api/participation.h"
 #include "api/answer_cache.h"
 #include "api/rate_limits.h"
 #include "api/route.h"
@@ -62,11 +63,15 @@ void require_scoped_write(const hub::Caller& caller) {
   if (!caller.may_change_something()) throw Error(Code::forbidden, "This token may only read; create one with the role \"write\".");
 }
 
+}  // namespace
+
 void require_participation(const hub::Caller& caller, const hub::Repo& repo) {
   require_signed_in(caller);
   if (!caller.lets(hub::kWriteDiscussion, repo.id, repo.owner_id))
     throw Error(Code::forbidden, "This token may only read here; use one with the role \"write\", or with discussion.write for this repository.");
 }
+
+namespace {
 
 void check_repo(const RouteRow& row, Context& context) {
   const auto type = find_row_type(row, context.request);

@@ -41,11 +41,11 @@ std::string target_of(const RouteRow& row, std::string_view repo) {
 }
 
 // Rows whose handler asks for more than the row, because it depends on the request: info/refs serves clones and pushes (asked about a clone,
-// as here, it follows the rule of content); a commit and a token for uploading go to a branch (to main, as here, they take the right to
-// write; the opener of a pull request may write to its branch).
+// as here, it follows the rule of content); a commit, a git push and a token for uploading go to a branch (to main, as here, they take the
+// right to write; the opener of a pull request may write to its branch).
 Access rule_of(const RouteRow& row) {
   if (row.pattern.ends_with("/info/refs")) return Access::repo_content;
-  for (const std::string_view part : {"/xet-write-token/", "/commit/"}) {
+  for (const std::string_view part : {"/xet-write-token/", "/commit/", "/git-receive-pack"}) {
     if (row.access == Access::repo_participate && row.pattern.find(part) != std::string_view::npos) return Access::repo_write;
   }
   return row.access;

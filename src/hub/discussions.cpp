@@ -375,9 +375,9 @@ void Discussions::check_push(Database& database, const Repo& repo, std::string_v
 
 bool Discussions::is_open_of(Database& database, const Repo& repo, std::string_view ref, const Caller& caller) {
   const auto num = find_pull_request_number(ref);
-  if (!num || !caller.user) return false;
-  Rows rows = database.query("SELECT 1 FROM discussions WHERE repo_id = ?1 AND num = ?2 AND author_id = ?3 AND is_pull_request = 1 AND status <> 'merged'",
-                             repo.id, *num, caller.user->id);
+  if ((!num && !ref.empty()) || !caller.user) return false;
+  Rows rows = database.query("SELECT 1 FROM discussions WHERE repo_id = ?1 AND (num = ?2 OR ?2 = 0) AND author_id = ?3 AND is_pull_request = 1 AND status <> 'merged'",
+                             repo.id, num.value_or(0), caller.user->id);
   return rows.step();
 }
 

@@ -132,6 +132,27 @@ TEST_F(DiscussionsTest, APushOpensAPullRequestAndAddsItsCommits) {
   EXPECT_EQ(open(bob, false).num, 8);
 }
 
+TEST_F(DiscussionsTest, AStrangerPushesToHisOwnOnly) {
+  EXPECT_EQ(code_of([&] { hub->begin_push(bob, repo.repo_id); }), Code::forbidden);
+  open(bob, true);
+  open(alice, true);
+  const std::string bare = "-C '" + hub->git_folder(repo).string() + "' ";
+  const std::string head = again(repo).head;
+  const std::string made = run_git(bare + "commit-tree -p " + head + " -m theirs " + head + "^{tree}").substr(0, 40);
+  const auto push = [&](const std::string& ref) {
+    const auto guard = hub->begin_push(bob, repo.repo_id);
+    run_git(bare + "update-ref " + ref + " " + made);
+    guard->finish();
+  };
+  push("refs/pr/1");
+  EXPECT_EQ(types(1), (std::vector<std::string>{"comment", "commit"}));
+  for (const char* ref : {"refs/heads/main", "refs/heads/new", "refs/tags/v1", "refs/pr/2", "refs/pr/9"}) {
+    EXPECT_EQ(code_of([&] { push(ref); }), Code::forbidden) << ref;
+  }
+  EXPECT_EQ(again(repo).head, head);
+  EXPECT_EQ(run_git(bare + "rev-parse refs/heads/main").substr(0, 40), head) << "put back";
+}
+
 TEST_F(DiscussionsTest, APushMayNotTouchAMergedOne) {
   open(alice, true);
   commit_as(alice, "refs/pr/1", {AddFile{"b.txt", "2\n"}});

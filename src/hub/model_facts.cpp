@@ -259,6 +259,15 @@ void add_files(const std::vector<FileEntry>& files, RepoFacts& facts) {
   if (siblings.size() <= kSiblingsMax) facts.details["siblings"] = std::move(siblings);
 }
 
+// What its author calls it comes before what the card's text says.
+std::string words_of(const Repo& repo, std::string_view readme) {
+  std::string named;
+  for (const char* key : {"title", "pretty_name", "short_description"})
+    if (const auto text = find_string(repo.card, key)) named += *text + " ";
+  named = search::card_words(named);
+  return named + (named.empty() ? "" : " ") + search::card_words(readme);
+}
+
 }  // namespace
 
 RepoFacts derive_facts(Hub& hub, const Repo& repo) {
@@ -266,7 +275,7 @@ RepoFacts derive_facts(Hub& hub, const Repo& repo) {
   facts.head = repo.head;
   const std::vector<FileEntry> files = hub.tree(repo, repo.head, "", true, false);
   add_files(files, facts);
-  if (const FileEntry* readme = find_file(files, "README.md"); readme && readme->size <= kSmallFileLimit) facts.words = search::card_words(hub.read_small(repo, *readme));
+  if (const FileEntry* readme = find_file(files, "README.md"); readme && readme->size <= kSmallFileLimit) facts.words = words_of(repo, hub.read_small(repo, *readme));
   if (repo.repo_id.type != RepoType::model) {
     facts.runnable = facts.adapter = false;
     return facts;

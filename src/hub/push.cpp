@@ -37,7 +37,10 @@ class PushImpl final : public Push {
 };
 
 std::unique_ptr<Push> HubImpl::begin_push(const Caller& caller, const RepoId& id) {
-  const Repo repo = get_for_write(caller, id);
+  // The opener of a pull request may push to it, and check_pushed() holds him to that.
+  const Repo seen = get_repo(caller, id);
+  const bool contributes = caller.may_write() && !seen.disabled && discussions_->is_open_of(*store_->read(), seen, "", caller);
+  const Repo repo = contributes ? seen : get_for_write(caller, id);
   auto held = locks_.lock(repo.id);
   {
     const auto git = open_git(repo);
@@ -80,6 +83,7 @@ void HubImpl::check_pushed(Database& database, const Repo& repo, const git::Repo
     if (change.name == "refs/heads/main" && !change.target) throw Error(Code::forbidden, "the branch main cannot be deleted");
     const bool allowed = change.name.starts_with("refs/heads/") || change.name.starts_with("refs/tags/") || change.name.starts_with("refs/pr/");
     if (!allowed || !is_utf8(change.name)) throw Error(Code::unprocessable, change.name + " is not a branch or tag; push to refs/heads/ or refs/tags/");
+    if (caller != nullptr && !(change.name.starts_with("refs/pr/") && discussions_->is_open_of(database, repo, change.name, *caller))) require_repo_write(database, *caller, repo);
     if (change.name.starts_with("refs/pr/")) discussions_->check_push(database, repo, change.name, !change.target);
     if (!change.target) continue;
     const auto commit = git.find_commit(*change.target);

@@ -19,7 +19,7 @@ using enum Access;
 constexpr RouteRow kRows[] = {
     LYCEUM_GIT_ROWS("GET", "/info/refs", repo_read, "git: refs (a push asks for the right to write)", advertise_refs),
     LYCEUM_GIT_ROWS("POST", "/git-upload-pack", repo_content, "git: clone and fetch", upload_pack),
-    LYCEUM_GIT_ROWS("POST", "/git-receive-pack", repo_write, "git: push", receive_pack),
+    LYCEUM_GIT_ROWS("POST", "/git-receive-pack", repo_participate, "git: push (without the right to write: to one's own pull request)", receive_pack),
 };
 
 }  // namespace

@@ -20,6 +20,7 @@
 #include "base/progress.h"
 #include "base/random.h"
 #include "git/pkt_line.h"
+#include "hub/discussions.h"
 
 namespace lyceum::api {
 namespace {
@@ -148,11 +149,34 @@ class Spool {
   UniqueFd file_;
 };
 
+// To be answered at all: the right to write, or a pull request of one's own. begin_push() and find_rights_refusal() ask which.
+void require_push(hub::Hub& hub, const hub::Caller& caller, const hub::Repo& repo) {
+  const auto opened = [&] {
+    const hub::DiscussionQuery query{.type = "pull_request", .status = "all", .author = caller.user->name, .limit = 1, .offset = 0};
+    return !hub.discussions().list(repo, query, nullptr).empty();
+  };
+  if (!caller.user || !caller.may_write() || !opened()) hub.require_write(caller, repo.repo_id);
+}
+
+// Asked while the push is in quarantine, as a push that a crash interrupts is adopted with nobody's rights.
+std::string find_rights_refusal(hub::Hub& hub, const hub::Caller& caller, const hub::RepoId& id, const PushedRefs& pushed) {
+  std::string out;
+  for (const auto& update : pushed.updates) {
+    try {
+      if (update.ref.starts_with("refs/pr/")) hub.require_commit(caller, id, update.ref);
+      else hub.require_write(caller, id);
+    } catch (const Error& error) {
+      out += update.ref + ": " + error.what() + "\n";
+    }
+  }
+  return out;
+}
+
 // git receive-pack, the thread that answers its hook, and the thread that gathers its report.
 class ReceivePack {
  public:
-  ReceivePack(hub::Hub& hub, const hub::Repo& repo)
-      : hub_(hub), repo_(repo), folder_(hub.git_folder(repo)), process_(options(hub, folder_)), hook_([this] { serve_hook(); }), reader_([this] { gather_report(); }) {}
+  ReceivePack(hub::Hub& hub, const hub::Caller& caller, const hub::Repo& repo)
+      : hub_(hub), caller_(caller), repo_(repo), folder_(hub.git_folder(repo)), process_(options(hub, folder_)), hook_([this] { serve_hook(); }), reader_([this] { gather_report(); }) {}
 
   std::string run(const Spool& request) {
     std::array<char, 1 << 16> buffer;
@@ -181,7 +205,8 @@ class ReceivePack {
     try {
       const std::string message = read_hook_message(process_.hook_read_fd());
       if (message.empty()) return;
-      refusal = find_push_refusal(hub_, folder_, parse_hook_message(message));
+      const PushedRefs pushed = parse_hook_message(message);
+      refusal = find_rights_refusal(hub_, caller_, repo_.repo_id, pushed) + find_push_refusal(hub_, folder_, pushed);
     } catch (const std::exception& error) {
       log::error("checking a push to {}: {}", repo_.repo_id.full_name(), error.what());
       refusal = std::string("the push could not be checked: ") + error.what() + "\n";
@@ -199,6 +224,7 @@ class ReceivePack {
   }
 
   hub::Hub& hub_;
+  const hub::Caller& caller_;
   const hub::Repo& repo_;
   const fs::path folder_;
   Process process_;
@@ -215,10 +241,9 @@ http::Response advertise_refs(Context& context) {
   const bool push = service == "git-receive-pack";
   if (push) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to push: use an access token as the password.");
-    context.services.hub.require_write(context.caller, context.repo->repo_id);
-  } else {
-    context.services.hub.require_content(context.caller, *context.repo);
+    require_push(context.services.hub, context.caller, *context.repo);
   }
+  context.services.hub.require_content(context.caller, *context.repo);
   const fs::path folder = context.services.hub.git_folder(*context.repo);
   const std::vector<std::string> settings = push ? std::vector<std::string>{} : upload_settings(context.request);
   Process process(git_program(folder, {service.substr(4), "--stateless-rpc", "--advertise-refs", folder.string()},
@@ -257,12 +282,14 @@ http::Response upload_pack(Context& context) {
 
 http::Response receive_pack(Context& context) {
   hub::Hub& hub = context.services.hub;
+  require_push(hub, context.caller, *context.repo);
+  hub.require_content(context.caller, *context.repo);
   const Spool request(hub, context.request.body);
   const std::string head = request.head(kCommandsLimit);
   constexpr std::string_view type = "application/x-git-receive-pack-result";
   if (head == git::kFlushPkt) return git_answer("", type);  // git asks whether it may, before it sends a large pack
   const auto push = hub.begin_push(context.caller, context.repo->repo_id);
-  std::string report = ReceivePack(hub, *context.repo).run(request);
+  std::string report = ReceivePack(hub, context.caller, *context.repo).run(request);
   try {
     push->finish();
   } catch (const Error& error) {

@@ -6,6 +6,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/lfs_links.h"
+#include "api/participation.h"
 #include "api/services.h"
 #include "api/signing.h"
 #include "api/xet/xet.h"
@@ -50,12 +51,11 @@ json::object object_error(json::object object, int code, const std::string& mess
   return object;
 }
 
-// Whoever may commit to the named ref may upload for it; the opener of a pull request, too.
-void require_upload(const Context& context, const json::object& body) {
-  const json::object* ref = find_object(body, "ref");
-  const std::string name = ref ? find_string(*ref, "name").value_or("main") : "main";
-  if (name.starts_with("refs/pr/")) return context.services.hub.require_commit(context.caller, context.repo->repo_id, name);
-  context.services.hub.require_write(context.caller, context.repo->repo_id);
+// Whoever may open a pull request may upload for it: huggingface_hub and git name the base branch then, or a ref that is not there yet.
+// Nothing shows in the repository until a commit names the file, and the commit is checked against its ref.
+void require_upload(const Context& context) {
+  require_participation(context.caller, *context.repo);
+  context.services.hub.require_content(context.caller, *context.repo);
 }
 
 // What one batch asks for: how the client can send, and how much it has been promised room for.
@@ -156,7 +156,7 @@ http::Response lfs_batch(Context& context) {
   if (!upload) context.services.hub.require_content(context.caller, *context.repo);
   if (upload) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to upload: use an access token as the password.");
-    require_upload(context, body);
+    require_upload(context);
   }
   // "sha256" from git-lfs, "sha_256" from JavaScript, absent from older clients.
   const std::string algorithm = find_string(body, "hash_algo").value_or("sha256");

@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/list_query.h"
+#include "api/hub/newer_calls.h"
 #include "api/hub/repo_json.h"
 #include "api/services.h"
 #include "hub/catalogue.h"
@@ -88,6 +89,27 @@ http::Response search_repos(Context& context) {
     out["total"] = summary.total;
     out["approximate"] = summary.approximate;
     out["facets"] = facet_json(summary.facets);
+  }
+  return json_answer(out);
+}
+
+// huggingface_hub's search_spaces. The public hub compares meanings; here it is the search of the pages: words, errors forgiven.
+http::Response search_spaces(Context& context) {
+  Query query = list_query(context.request, hub::RepoType::space);
+  query.text = context.request.find_query("q").value_or("");
+  if (query.text.size() > 500) throw Error(Code::invalid_argument, "q may have 500 bytes.");
+  query.sort = Sort::relevance;
+  RepoView view;
+  view.fields = {"id", "author", "likes", "private", "tags", "sdk", "runtime", "trendingScore", "cardData"};
+  json::array out;
+  for (const hub::Repo& repo : context.services.hub.catalogue().list(context.caller, query).repos) {
+    json::object item = repo_json(context, repo, view);
+    const json::value card = item.contains("cardData") ? item["cardData"] : json::value(nullptr);
+    item.erase("cardData");
+    item["title"] = repo.repo_id.name;
+    for (const char* key : {"title", "emoji", "short_description"})
+      if (card.is_object() && card.as_object().contains(key)) item[key] = card.as_object().at(key);
+    out.push_back(std::move(item));
   }
   return json_answer(out);
 }

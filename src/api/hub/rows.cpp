@@ -2,6 +2,7 @@
 // because a revision may hold slashes. Web addresses have no prefix for models, so their rows come three times.
 #include "api/groups.h"
 #include "api/hub/handlers.h"
+#include "api/hub/newer_calls.h"
 
 namespace lyceum::api {
 namespace {
@@ -67,6 +68,7 @@ constexpr RouteRow kHubRows[] = {
 
     {"GET", "/api/lyceum/search", anyone, "Words, filters and facets over what the caller may see", search_repos},
     {"GET", "/api/quicksearch", anyone, "A few of each type for what is being typed", quick_search},
+    {"GET", "/api/spaces/semantic-search", anyone, "Spaces by words, as huggingface_hub's search_spaces asks", search_spaces},
     {"GET", "/api/trending", anyone, "What is used most these days", list_trending},
     {"POST", "/api/lyceum/catalogue/{kind}", administrator, "Imports entries of a metadata dump, one JSON object a line", import_catalogue},
     {"GET", "/api/lyceum/{type}/{ns}/{name}/downloads", repo_read, "Downloads by day, with the counters that the public rule lacks", list_downloads},
@@ -110,11 +112,19 @@ constexpr RouteRow kHubRows[] = {
 
     // Not offered here.
     {"GET", "/api/spaces/hardware", anyone, "Hardware for Spaces: none", list_no_hardware},
+    {"GET", "/api/datasets/{ns}/{name}/leaderboard", repo_read, "Scores of models on a benchmark: none", list_no_scores},
+    {"GET", "/api/spaces/zero-gpu/quota", anyone, "Not supported: Spaces have no GPU", refuse_space_control},
+    {"GET", "/api/papers", anyone, "Not supported here", refuse_papers},
+    {"GET", "/api/papers/{rest*}", anyone, "Not supported here", refuse_papers},
+    {"GET", "/api/daily_papers", anyone, "Not supported here", refuse_papers},
+    {"GET", "/papers/{paper}", anyone, "Not supported here", refuse_papers},
+    {"POST", "/uploads", anyone, "Not supported: attachments of comments", refuse_attachments},
     {"GET", "/api/spaces/templates", anyone, "Templates for Spaces: none", list_no_templates},
 #define LYCEUM_SPACE_CONTROL(method, tail) {method, "/api/spaces/{ns}/{name}/" tail, repo_write, "Not supported: Spaces have no " tail, refuse_space_control}
     LYCEUM_SPACE_CONTROL("POST", "restart"), LYCEUM_SPACE_CONTROL("POST", "pause"), LYCEUM_SPACE_CONTROL("POST", "hardware"), LYCEUM_SPACE_CONTROL("POST", "sleeptime"),
     LYCEUM_SPACE_CONTROL("POST", "dev-mode"), LYCEUM_SPACE_CONTROL("POST", "storage"), LYCEUM_SPACE_CONTROL("DELETE", "storage"), LYCEUM_SPACE_CONTROL("PUT", "volumes"),
-    LYCEUM_SPACE_CONTROL("GET", "secrets"), LYCEUM_SPACE_CONTROL("POST", "secrets"), LYCEUM_SPACE_CONTROL("DELETE", "secrets"),
+    LYCEUM_SPACE_CONTROL("GET", "logs/{log}"), LYCEUM_SPACE_CONTROL("GET", "events"), LYCEUM_SPACE_CONTROL("GET", "metrics"),
+    LYCEUM_SPACE_CONTROL("DELETE", "volumes"), LYCEUM_SPACE_CONTROL("GET", "secrets"), LYCEUM_SPACE_CONTROL("POST", "secrets"), LYCEUM_SPACE_CONTROL("DELETE", "secrets"),
     LYCEUM_SPACE_CONTROL("GET", "variables"), LYCEUM_SPACE_CONTROL("POST", "variables"), LYCEUM_SPACE_CONTROL("DELETE", "variables"),
 #undef LYCEUM_SPACE_CONTROL
 #define LYCEUM_REFUSED(method, path, handler) {method, path "/{rest*}", anyone, "Not supported here", handler}

@@ -2,6 +2,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/services.h"
+#include "api/xet/xet.h"
 #include "git/lfs_pointer.h"
 
 namespace lyceum::api {
@@ -28,6 +29,12 @@ json::object entry_json(const hub::FileEntry& entry, bool expanded) {
 std::string parent_of(std::string_view path) {
   const size_t slash = path.rfind('/');
   return std::string(path.substr(0, slash == std::string_view::npos ? 0 : slash));
+}
+
+// huggingface_hub copies a file between repositories by its Xet hash, which it looks for here. A file that came through LFS or git gets
+// one a moment after it was first asked about.
+void want_xet_hash(const Context& context, const hub::FileEntry& entry) {
+  if (!entry.sha256.empty() && entry.xet_hash.empty() && context.services.xet_indexer) context.services.xet_indexer->enqueue(entry.sha256);
 }
 
 // Python sends a form, JavaScript sends JSON.
@@ -75,7 +82,10 @@ http::Response list_tree(Context& context) {
   const Page page = find_page(request, most, most);
   const size_t end = std::min(entries.size(), page.offset + page.limit);
   json::array out;
-  for (size_t i = page.offset; i < end; ++i) out.push_back(entry_json(entries[i], expanded));
+  for (size_t i = page.offset; i < end; ++i) {
+    want_xet_hash(context, entries[i]);
+    out.push_back(entry_json(entries[i], expanded));
+  }
   http::Response response = json_answer(out);
   response.headers.set("X-Repo-Commit", commit);
   if (end < entries.size()) add_next_link(response, request, end);
@@ -93,6 +103,7 @@ http::Response describe_paths(Context& context) {
     if (path.empty()) continue;
     auto entry = hub.find_entry(*context.repo, commit, path);
     if (!entry) continue;
+    want_xet_hash(context, *entry);
     if (asked.expand) add_last_commit(context, commit, *entry);
     out.push_back(entry_json(*entry, asked.expand));
   }

@@ -14,11 +14,11 @@ namespace {
 constexpr std::string_view kPurpose = "xet";
 constexpr int64_t kLifetimeMs = 3600 * 1000;
 
+std::string asked_revision(const Context& context) { return http::percent_decode(escaped_tail(context.request, 5)); }
+
 http::Response answer_token(Context& context, std::string_view scope) {
   hub::Hub& hub = context.services.hub;
   const hub::Repo& repo = *context.repo;
-  const std::string revision = http::percent_decode(escaped_tail(context.request, 5));
-  hub.resolve_revision(repo, revision);
   const int64_t expires_ms = context.services.clock.now_ms() + kLifetimeMs;
   json::object claims{{"type", hub::plural(repo.repo_id.type)}, {"owner", repo.repo_id.owner}, {"name", repo.repo_id.name}, {"repo", repo.id}, {"scope", scope}};
   if (context.caller.user) claims["user"] = context.caller.user->name;
@@ -50,13 +50,18 @@ hub::Caller find_caller(hub::Hub& hub, const json::object& claims) {
 
 }  // namespace
 
-http::Response get_xet_read_token(Context& context) { return answer_token(context, "read"); }
+http::Response get_xet_read_token(Context& context) {
+  context.services.hub.resolve_revision(*context.repo, asked_revision(context));
+  return answer_token(context, "read");
+}
 
-// For a branch: the right to write. For a pull request, one's own or one about to be opened: the right to take part.
+// For a branch: the right to write. For a pull request, one's own or one about to be opened: the right to take part. In the last case
+// huggingface_hub before 1.20 asks for the revision "None", so that nothing is looked up.
 http::Response get_xet_write_token(Context& context) {
   hub::Hub& hub = context.services.hub;
-  const std::string revision = http::percent_decode(escaped_tail(context.request, 5));
+  const std::string revision = asked_revision(context);
   const bool opens = is_true(context.request.find_query("create_pr"));
+  if (!opens) hub.resolve_revision(*context.repo, revision);
   if (opens) hub.require_content(context.caller, *context.repo);
   else if (revision.starts_with("refs/pr/")) hub.require_commit(context.caller, context.repo->repo_id, revision);
   else hub.require_write(context.caller, context.repo->repo_id);

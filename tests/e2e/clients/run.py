@@ -135,7 +135,10 @@ def run_one(client, way, only):
 
 
 def run_and_tell(client, way, only):
-    rows = run_one(client, way, only)
+    try:
+        rows = run_one(client, way, only)
+    except Exception as error:  # a server that does not start, a client that does not end: the others still run
+        rows = [{"operation": "the client's run", "result": "fail", "detail": f"{type(error).__name__}: {error}"[:1500], "seconds": 0}]
     counts = {result: sum(row["result"] == result for row in rows) for result in MARKS}
     print(f"  {client.name}, {title(way)}: {counts['pass']} passed, {counts['fail']} failed, {counts['n/a']} n/a", file=sys.stderr, flush=True)
     return rows
