@@ -2,6 +2,7 @@
 """CPU-seconds of the hub per GiB, moved by the real clients, beside the raw hash rate of this machine in the same run.
 
 usage: LYCEUM_BIN=… python bench/transfer.py [--mib 1024]     (needs the test clients: ./dev e2e installs them)
+The floor of an upload (SHA-256, BLAKE3, LZ4) is added when build/release/bench/upload_floor is there: cmake --preset release && cmake --build --preset release --target upload_floor
 """
 import argparse
 import hashlib
@@ -14,6 +15,8 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "tests/e2e"))
 import harness  # noqa: E402
+
+FLOOR = harness.ROOT / "build/release/bench/upload_floor"
 
 
 def cpu_seconds(pid):
@@ -62,6 +65,8 @@ def main():
             url = server.url.replace("http://", f"http://admin:{server.token}@")
             measure(server, "git clone", gib, lambda: harness.run(["git", "clone", url + "/admin/lfs", folder / "c"], env=git), rows)
         print(json.dumps({"what": "sha256 of the same bytes (Python's OpenSSL, one core)", "cpu_s_per_gib": sha256_rate(gib)}))
+        if FLOOR.exists():
+            print(json.dumps({"what": "what an upload cannot do without"} | json.loads(harness.run([FLOOR]).stdout)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
