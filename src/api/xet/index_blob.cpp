@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include "api/xet/xet.h"
-#include "base/files.h"
+#include "base/large_file.h"
 #include "xet/chunker.h"
 #include "xet/xorb.h"
 
@@ -56,12 +56,18 @@ std::optional<std::string> find_xet_hash(hub::Hub& hub, const hub::Repo& repo, s
 
 void index_blob(hub::Hub& hub, std::string_view sha256) {
   if (hub.find_xet_file_by_sha256(sha256)) return;
-  const MappedFile blob(hub.blob_path(sha256));
+  LargeFileReader blob(hub.blob_path(sha256));
   BlobIndex index(sha256);
-  for (Bytes rest = blob.bytes(); !rest.empty();) {
-    const Bytes chunk = rest.first(xet::first_chunk_length(rest));
-    index.add({xet::chunk_hash(chunk), static_cast<uint32_t>(chunk.size())});
-    rest = rest.subspan(chunk.size());
+  for (uint64_t at = 0; at < blob.size();) {
+    const auto length = static_cast<size_t>(std::min<uint64_t>(LargeFileReader::kPieceBytesMax, blob.size() - at));
+    const bool to_the_end = at + length == blob.size();
+    Bytes rest = blob.read(at, length);
+    while (!rest.empty() && (to_the_end || rest.size() >= xet::kChunkBytesMax)) {
+      const Bytes chunk = rest.first(xet::first_chunk_length(rest));
+      index.add({xet::chunk_hash(chunk), static_cast<uint32_t>(chunk.size())});
+      rest = rest.subspan(chunk.size());
+      at += chunk.size();
+    }
   }
   index.store(hub);
 }
