@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import json
 import random
+import re
 import urllib.parse
 
 
@@ -25,6 +26,7 @@ class Http:
     def __init__(self, url, token, timeout=20):
         self.url, self.token, self.timeout = url, token, timeout
         self.connection = None
+        self.link = ""       # header of the last answer
 
     def close(self):
         if self.connection:
@@ -47,6 +49,7 @@ class Http:
             self.connection.request(method, path, body, headers)
             answer = self.connection.getresponse()
             content = answer.read()
+            self.link = answer.getheader("Link", "")
             if answer.will_close:
                 self.close()
         except (OSError, http.client.HTTPException) as error:
@@ -61,6 +64,15 @@ class Http:
 
     def get(self, path):
         return json.loads(self.call("GET", path))
+
+    def get_pages(self, path):
+        """The items of a list, page after page."""
+        out = []
+        while path:
+            out += self.get(path)
+            found = re.search(r'<([^>]+)>;\s*rel="next"', self.link)
+            path = found[1] if found else None
+        return out
 
     def post(self, path, body):
         return json.loads(self.call("POST", path, body))

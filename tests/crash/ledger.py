@@ -94,7 +94,7 @@ class Ledger:
 
     def read_tree(self, http):
         out, at = {}, f"/api/models/{self.name}/tree/main?recursive=true&limit=1000"
-        for entry in http.get(at):
+        for entry in http.get_pages(at):
             out[entry["path"]] = entry
         return out
 
@@ -159,7 +159,7 @@ class Ledger:
                 return
             change.number = found[0]["num"]
         try:
-            tree = {e["path"] for e in http.get(f"/api/models/{self.name}/tree/{urllib.parse.quote(f'refs/pr/{change.number}', safe='')}?recursive=true&limit=1000")}
+            tree = {e["path"] for e in http.get_pages(f"/api/models/{self.name}/tree/{urllib.parse.quote(f'refs/pr/{change.number}', safe='')}?recursive=true&limit=1000")}
         except Refused as error:
             problems.lost.append(f"{self.name}: pull request {change.number}: {error}")
             return
