@@ -54,6 +54,7 @@ class Round:
         for server in self.world.servers:
             if not self.world.runs(server):
                 raise RuntimeError("a hub ended by itself: " + server.log_path.read_text()[-1500:])
+        self.world.wait_until_idle()
         self.check(everything=self.crashes % FULL_CHECK_EVERY == 0)
         if self.problems or self.campaign.arguments.verbose:
             print(f"  {self.campaign.crashes:5} {self.world.store}: {name} {strike.detail} ({struck - began:.2f} s, check {time.time() - struck:.2f} s)", flush=True)

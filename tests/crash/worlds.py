@@ -3,6 +3,7 @@ import itertools
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import sys
@@ -11,6 +12,7 @@ import threading
 import time
 
 from disk import Calls, Disk
+from hub_http import Http, Unknown
 from s3_proxy import S3Proxy
 
 TESTS = pathlib.Path(__file__).resolve().parent.parent
@@ -86,6 +88,25 @@ class World:
             except ProcessLookupError:
                 pass
             server.process.wait()
+
+    def wait_until_idle(self, seconds=60):
+        """Until no hub works on anything: the request of a client that was ended goes on without it, and may still come true."""
+        end = time.time() + seconds
+        for server in [server for server in self.servers if self.runs(server)]:
+            while (busy := self.requests_under_way(server)) > 0:
+                if time.time() > end:
+                    raise RuntimeError(f"a hub still works on {busy} requests of clients that have gone")
+                time.sleep(0.05)
+
+    def requests_under_way(self, server):
+        http = Http(server.url, self.token)
+        try:
+            text = http.call("GET", "/metrics").decode()
+        except Unknown:
+            return 1
+        finally:
+            http.close()
+        return int(float(re.search(r"^lyceum_requests_under_way (\S+)", text, re.M)[1])) - 1  # without this one
 
     def add_ledger(self, ledger):
         with self.lock:
