@@ -87,9 +87,16 @@ class Postgres:
         self._run(["psql", "-q", "-h", self.folder, "-U", "lyceum", "-d", "postgres", "-c", sql])
 
     def kill(self):
-        """kill -9 of the server and of all its processes."""
+        """kill -9 of the server and of all its processes, each of which leads a session of its own."""
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        else:
+            children = []  # they end by themselves when they see that their server is gone
+        for pid in [self.process.pid, *map(int, children)] if self.process.returncode is None else []:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.process.wait()
 
     def close(self):

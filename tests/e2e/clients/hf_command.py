@@ -11,11 +11,19 @@ HF = pathlib.Path(sys.executable).parent / "hf"
 
 def hf(*arguments, ok=True, **more):
     try:
-        return command(HF, *arguments, ok=ok, **more)
+        text = command(HF, *arguments, ok=ok, **more)
     except AssertionError as error:
-        if "No such command" in str(error) or "No such option" in str(error):
-            raise NotAvailable("this version has no `hf " + " ".join(str(a) for a in arguments if not str(a).startswith("-"))[:60] + "`") from None
+        require_known(str(error), arguments)
         raise
+    if not ok:
+        require_known(text, arguments)
+    return text
+
+
+def require_known(text, arguments):
+    """n/a when this version of the command has no such subcommand or option."""
+    if "No such command" in text or "No such option" in text or "no such command" in text:
+        raise NotAvailable("this version has no `hf " + " ".join(map(str, arguments))[:70] + "`")
 
 
 def hf_json(*arguments):
@@ -219,7 +227,7 @@ def _():
 def _():
     name = make("space")
     put(name, "README.md", "---\nsdk: static\ntitle: Pangolin counter\n---\n# Pangolins\n", "space")
-    put(name, "index.html", "<p>hi", "space")
+    put(name, "space.yaml", "task: text-generation\nmodel: admin/none\ntitle: Pangolin counter\n", "space")  # what runs here: a declarative Space
     wait_for(lambda: name in [r["id"] for r in hf_json("spaces", "search", "pangolin counter", "--include-non-running")], "the card's words are found")
     hf("spaces", "templates")
     hf("spaces", "hardware")

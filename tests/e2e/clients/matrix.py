@@ -164,7 +164,8 @@ def command(*arguments, env=None, cwd=None, input=None, ok=True, timeout=120):
                             capture_output=True, text=True, timeout=timeout)
     text = result.stdout + result.stderr
     if ok != (result.returncode == 0):
-        raise AssertionError(f"`{' '.join(map(str, arguments))}` ended with {result.returncode}: {text[-1000:]}")
+        shown = text if len(text) < 2000 else text[:900] + " … " + text[-900:]
+        raise AssertionError(f"`{' '.join(map(str, arguments))}` ended with {result.returncode}: {shown}")
     command.out = result.stdout
     return text
 
