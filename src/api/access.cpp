@@ -5,7 +5,6 @@
 #include <array>
 
 #include "api/answer.h"
-#include "api/participation.h"
 #include "api/answer_cache.h"
 #include "api/rate_limits.h"
 #include "api/route.h"
@@ -126,13 +125,14 @@ struct Outcome {
 
 void add_common_headers(http::Response& response);
 
-void keep_answer(Context& context, const RouteRow& row, std::optional<uint64_t> version, http::Response response) {
+void keep_answer(Context& context, const RouteRow& row, std::optional<uint64_t> version, const http::Response& response) {
   AnswerCache* const answers = context.services.answers;
   if (answers == nullptr || !version || !context.file_to_keep || !AnswerCache::takes(context.request)) return;
   int64_t until = context.services.clock.now_ms() + AnswerCache::kLifeMs;
   if (context.caller.token && context.caller.token->expires_ms != 0) until = std::min(until, context.caller.token->expires_ms);
-  add_common_headers(response);
-  answers->put(context.request, {*version, until, context.caller, *context.repo, *context.file_to_keep, row.pattern, std::move(response)});
+  AnswerCache::Answer answer{*version, until, context.caller, *context.repo, *context.file_to_keep, row.pattern, response};
+  add_common_headers(answer.response);
+  answers->put(context.request, std::move(answer));
 }
 
 http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, Outcome& outcome) {
@@ -147,7 +147,7 @@ http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& 
   }
   check_access(row, context);
   http::Response response = row.handler(context);
-  if (context.file_to_keep) keep_answer(context, row, version, response);
+  keep_answer(context, row, version, response);
   return response;
 }
 

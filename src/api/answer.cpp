@@ -19,6 +19,12 @@ std::string header_safe(std::string_view text) {
 
 http::Response json_answer(const json::value& value, int status) { return http::Response::json(json::serialize(value), status); }
 
+http::Response redirect_answer(std::string_view url) {
+  http::Response response{.status = 302, .headers = {}, .body = {}, .file = {}, .parts = {}, .stream = {}};
+  response.headers.set("Location", url);
+  return response;
+}
+
 http::Response error_answer(const Error& error) {
   http::Response response = json_answer(json::object{{"error", error.what()}}, http_status(error.code()));
   if (!error.tag().empty()) response.headers.set("X-Error-Code", error.tag());

@@ -18,6 +18,8 @@ http::Response json_answer(const json::value& value, int status = 200);
 // The answer to a failed request: X-Error-Code, X-Error-Message and {"error": …}. A HEAD request has the headers only.
 http::Response error_answer(const Error& error);
 
+http::Response redirect_answer(std::string_view url);  // 302
+
 std::string read_body(const Context& context, size_t limit_bytes = kJsonBodyLimit);
 // The body as a JSON object; an empty body is an empty object. Error(invalid_argument) on anything else.
 json::object read_json_body(const Context& context, size_t limit_bytes = kJsonBodyLimit);

@@ -41,36 +41,23 @@ bool AnswerCache::takes(const http::Request& request) {
 std::shared_ptr<const AnswerCache::Answer> AnswerCache::find(const http::Request& request, uint64_t version, int64_t now_ms) {
   const std::string key = key_of(request);
   const std::lock_guard lock(mutex_);
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  if (found->second->answer->version != version || found->second->answer->until_ms <= now_ms) {
-    drop(found->second);
-    return nullptr;
-  }
-  items_.splice(items_.begin(), items_, found->second);
-  return items_.front().answer;
+  const auto* const kept = answers_.find(key);
+  if (!kept) return nullptr;
+  if ((*kept)->version == version && (*kept)->until_ms > now_ms) return *kept;
+  answers_.remove(key);
+  return nullptr;
 }
 
 void AnswerCache::put(const http::Request& request, Answer answer) {
   const http::Response& response = answer.response;
   if (response.status != 200 || response.stream || !response.parts.empty() || response.body.size() > kBodyBytesMax) return;
-  Item item{key_of(request), nullptr, 0};
-  item.bytes = bytes_of(item.key, answer);
+  std::string key = key_of(request);
+  const size_t bytes = bytes_of(key, answer);
   answer.repo.card.clear();  // nobody asks
   answer.repo.tags.clear();
-  item.answer = std::make_shared<const Answer>(std::move(answer));
+  auto kept = std::make_shared<const Answer>(std::move(answer));
   const std::lock_guard lock(mutex_);
-  if (const auto old = by_key_.find(item.key); old != by_key_.end()) drop(old->second);
-  bytes_ += item.bytes;
-  items_.push_front(std::move(item));
-  by_key_.emplace(items_.front().key, items_.begin());
-  while (bytes_ > bytes_max_) drop(std::prev(items_.end()));
-}
-
-void AnswerCache::drop(std::list<Item>::iterator item) {
-  bytes_ -= item->bytes;
-  by_key_.erase(item->key);
-  items_.erase(item);
+  answers_.put(std::move(key), std::move(kept), bytes);
 }
 
 }  // namespace lyceum::api

@@ -5,13 +5,12 @@
 // minute at most. So it can say nothing that a fresh look would not have said, but for the moment at which a token expires or is used.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "base/lru_cache.h"
 #include "http/message.h"
 #include "hub/hub.h"
 
@@ -33,7 +32,7 @@ class AnswerCache {
   static constexpr int64_t kLifeMs = 30'000;
   static constexpr size_t kBodyBytesMax = 64u << 10;
 
-  explicit AnswerCache(size_t bytes_max = 32u << 20) : bytes_max_(bytes_max) {}
+  explicit AnswerCache(size_t bytes_max = 32u << 20) : answers_(bytes_max) {}
 
   // Is it a plain GET or HEAD, without conditions, ranges, a body or cookies?
   static bool takes(const http::Request& request);
@@ -41,18 +40,8 @@ class AnswerCache {
   void put(const http::Request& request, Answer answer);  // ignores what is not worth a place: streams, parts, large bodies, all but 200
 
  private:
-  struct Item {
-    std::string key;
-    std::shared_ptr<const Answer> answer;
-    size_t bytes = 0;
-  };
-  void drop(std::list<Item>::iterator item);
-
-  const size_t bytes_max_;
   std::mutex mutex_;
-  std::list<Item> items_;  // most recently used first
-  std::unordered_map<std::string_view, std::list<Item>::iterator> by_key_;
-  size_t bytes_ = 0;
+  LruCache<std::shared_ptr<const Answer>> answers_;
 };
 
 }  // namespace lyceum::api

@@ -61,6 +61,9 @@ http::Router make_router(Services& services);                     // wraps every
 std::optional<http::Response> find_kept_answer(http::Request& request, Services& services);
 // Bearer, Basic (password = token), or session cookie. Throws Error(unauthorized, "Invalid credentials in Authorization header") on a bad one.
 hub::Caller authenticate(const http::Request& request, Services& services);
+// The rule of repo_participate, for a handler whose row asks for less because it answers more than one question. Error(unauthorized or
+// forbidden) with the remedy.
+void require_participation(const hub::Caller& caller, const hub::Repo& repo);
 // The user whose name and password these are. Counts against the limits of sign-in attempts and is recorded if it fails.
 std::optional<hub::User> try_sign_in(const http::Request& request, Services& services, const std::string& name, const std::string& password);
 

@@ -7,8 +7,9 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
-#include "base/large_file.h"
 #include "base/json.h"
+#include "base/large_file.h"
+#include "base/lru_cache.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "base/threads.h"
@@ -115,6 +116,27 @@ TEST(Clock, FormatsIso8601) { EXPECT_EQ(iso8601(1755684000123), "2025-08-20T10:0
 TEST(Progress, HumanUnits) {
   EXPECT_EQ(human_bytes(1536), "1.5 KiB");
   EXPECT_EQ(human_duration(200), "3 min 20 s");
+}
+
+TEST(LruCache, DropsTheLeastRecentlyUsedByCost) {
+  LruCache<int> cache(10);
+  for (const char* const key : {"a", "b", "c"}) cache.put(key, key[0], 3);
+  EXPECT_TRUE(cache.find("a"));
+  cache.put("d", 'd', 4);
+  EXPECT_FALSE(cache.find("b")) << "used longest ago";
+  ASSERT_TRUE(cache.find("a"));
+  EXPECT_EQ(*cache.find("a"), 'a');
+  cache.put("a", 'A', 1);
+  EXPECT_EQ(*cache.find("a"), 'A') << "in place of the old one, whose cost is given back";
+  cache.put("e", 'e', 2);
+  EXPECT_TRUE(cache.find("c"));
+  cache.remove("c");
+  cache.remove("c");
+  EXPECT_FALSE(cache.find("c"));
+  cache.put("huge", 'h', 11);
+  for (const char* const key : {"huge", "a", "d", "e"}) EXPECT_FALSE(cache.find(key)) << key;
+  cache.put("f", 'f', 10);
+  EXPECT_TRUE(cache.find("f")) << "nothing is counted twice";
 }
 
 TEST(LargeFileReader, ReadsAnyPiece) {

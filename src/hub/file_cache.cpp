@@ -13,41 +13,27 @@ std::string entry_key(const Repo& repo, std::string_view commit, std::string_vie
 std::optional<FileEntry> FileCache::find_entry(const Repo& repo, std::string_view commit, std::string_view path) {
   const std::string key = entry_key(repo, commit, path);
   const std::lock_guard lock(mutex_);
-  const Item* item = find(key);
+  const Item* item = items_.find(key);
   return item ? std::optional(item->entry) : std::nullopt;
 }
 
-void FileCache::put_entry(const Repo& repo, std::string_view commit, const FileEntry& entry) { put({entry_key(repo, commit, entry.path), entry, {}}); }
+void FileCache::put_entry(const Repo& repo, std::string_view commit, const FileEntry& entry) { put(entry_key(repo, commit, entry.path), {entry, {}}); }
 
 std::optional<std::string> FileCache::find_content(std::string_view oid) {
   const std::string key(oid);
   const std::lock_guard lock(mutex_);
-  const Item* item = find(key);
+  const Item* item = items_.find(key);
   return item ? std::optional(item->content) : std::nullopt;
 }
 
 void FileCache::put_content(std::string_view oid, const std::string& content) {
-  if (content.size() <= kContentBytesMax) put({std::string(oid), {}, content});
+  if (content.size() <= kContentBytesMax) put(std::string(oid), {{}, content});
 }
 
-const FileCache::Item* FileCache::find(const std::string& key) {
-  const auto found = by_key_.find(key);
-  if (found == by_key_.end()) return nullptr;
-  items_.splice(items_.begin(), items_, found->second);
-  return &*found->second;
-}
-
-void FileCache::put(Item item) {
+void FileCache::put(std::string key, Item item) {
+  const size_t bytes = 2 * key.size() + item.content.size() + 300;
   const std::lock_guard lock(mutex_);
-  if (by_key_.contains(item.key)) return;
-  bytes_ += item.bytes();
-  items_.push_front(std::move(item));
-  by_key_.emplace(items_.front().key, items_.begin());
-  while (bytes_ > bytes_max_) {
-    bytes_ -= items_.back().bytes();
-    by_key_.erase(items_.back().key);
-    items_.pop_back();
-  }
+  items_.put(std::move(key), std::move(item), bytes);
 }
 
 }  // namespace lyceum::hub

@@ -5,14 +5,12 @@
 #pragma once
 
 #include <cstdint>
-#include <list>
-#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
+#include "base/lru_cache.h"
 #include "hub/hub.h"
 
 namespace lyceum::hub {
@@ -20,7 +18,7 @@ namespace lyceum::hub {
 // Any thread. The least recently used leave first.
 class FileCache {
  public:
-  explicit FileCache(size_t bytes_max) : bytes_max_(bytes_max) {}
+  explicit FileCache(size_t bytes_max) : items_(bytes_max) {}
 
   static constexpr size_t kContentBytesMax = 256u << 10;  // larger ones are not worth a place
 
@@ -31,19 +29,13 @@ class FileCache {
 
  private:
   struct Item {
-    std::string key;
     FileEntry entry;       // or
     std::string content;
-    size_t bytes() const { return 2 * key.size() + content.size() + 300; }
   };
-  const Item* find(const std::string& key);
-  void put(Item item);
+  void put(std::string key, Item item);
 
-  const size_t bytes_max_;
   std::mutex mutex_;
-  std::list<Item> items_;  // most recently used first
-  std::unordered_map<std::string_view, std::list<Item>::iterator> by_key_;
-  size_t bytes_ = 0;
+  LruCache<Item> items_;
 };
 
 }  // namespace lyceum::hub

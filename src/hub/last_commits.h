@@ -2,12 +2,12 @@
 // true; the walk through history that it took can be long. Bounded, the least recently used folder leaves first. Any thread.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/lru_cache.h"
 #include "git/oid.h"
 
 namespace lyceum::hub {
@@ -21,14 +21,8 @@ class LastCommitCache {
   void put(const std::string& key, std::shared_ptr<const Paths> paths);
 
  private:
-  struct Item {
-    std::string key;
-    std::shared_ptr<const Paths> paths;
-  };
   std::mutex mutex_;
-  std::list<Item> items_;   // most recently used first
-  std::unordered_map<std::string, std::list<Item>::iterator> index_;
-  size_t paths_ = 0;
+  LruCache<std::shared_ptr<const Paths>> folders_{kPathsMax};
 };
 
 }  // namespace lyceum::hub

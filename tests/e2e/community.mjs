@@ -1,21 +1,14 @@
 // Walks through a repository's pages in Chromium: signs in, talks, merges, likes, changes settings.
 // usage: node community.mjs URL ADMIN_TOKEN REPO PULL_REQUEST SCREENSHOT_FOLDER
-import { chromium } from 'playwright-core';
+import { launch, watch } from './browser.mjs';
 
 const [url, token, repo, pullRequest, shots] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 const result = { foreign: [], errors: [] };
 try {
   const page = await browser.newPage({ viewport: { width: 1200, height: 860 } });
   page.setDefaultTimeout(20000);
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) result.foreign.push(request.url());
-  });
-  page.on('pageerror', (error) => result.errors.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && result.errors.push(message.text()));
+  watch(page, url, result);
 
   // Asked to sign in on the way to a new discussion, and back there afterwards.
   await page.goto(`${url}/${repo}/discussions`);

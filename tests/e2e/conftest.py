@@ -6,7 +6,6 @@ import os
 import pathlib
 import shutil
 import sys
-import urllib.error
 import urllib.request
 
 import pytest
@@ -56,33 +55,11 @@ def repo(api, new_name):
     return name
 
 
-class Response:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-
 @pytest.fixture
 def http(hub):
     """http(method, path, …) with the administrator's token, another one, or none (token=None); errors are answers too."""
     def call(method, path, body=None, token=hub.token, headers=None, basic=None):
-        data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-        request = urllib.request.Request(path if path.startswith("http") else hub.url + path, data=data, method=method)
-        if basic:
-            request.add_header("Authorization", "Basic " + base64.b64encode(":".join(basic).encode()).decode())
-        elif token:
-            request.add_header("Authorization", "Bearer " + token)
-        if isinstance(body, (dict, list)):
-            request.add_header("Content-Type", "application/json")
-        for key, value in (headers or {}).items():
-            request.add_header(key, value)
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                return Response(answer.status, answer.headers, answer.read())
-        except urllib.error.HTTPError as error:
-            return Response(error.code, error.headers, error.read())
+        return harness.ask(hub.url, method, path, body, token, headers, basic)
     return call
 
 

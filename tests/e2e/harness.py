@@ -1,4 +1,5 @@
 """Starts the real program for the end-to-end scripts and tests. LYCEUM_BIN names the binary."""
+import base64
 import json
 import os
 import pathlib
@@ -6,6 +7,8 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = pathlib.Path(os.environ.get("LYCEUM_BIN", ROOT / "build/dev/src/app/lyceum"))
@@ -67,6 +70,33 @@ class Server:
                    HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1", TOKENIZERS_PARALLELISM="false", GIT_TERMINAL_PROMPT="0")
         env.update(more)
         return env
+
+
+class Answer:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    def json(self):
+        return json.loads(self.body)
+
+
+def ask(url, method, path, body=None, token=None, headers=None, basic=None, opened=urllib.request.urlopen):
+    """One request to a hub, with a token, a name and password, or nothing. JSON goes in as an object; errors are answers, too."""
+    data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
+    request = urllib.request.Request(path if path.startswith("http") else url + path, data=data, method=method)
+    if basic:
+        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(basic).encode()).decode())
+    elif token:
+        request.add_header("Authorization", "Bearer " + token)
+    if isinstance(body, (dict, list)):
+        request.add_header("Content-Type", "application/json")
+    for key, value in (headers or {}).items():
+        request.add_header(key, value)
+    try:
+        with opened(request, timeout=60) as answer:
+            return Answer(answer.status, answer.headers, answer.read())
+    except urllib.error.HTTPError as error:
+        return Answer(error.code, error.headers, error.read())
 
 
 def run(command, env=None, check=True, cwd=None, timeout=600, input=None):

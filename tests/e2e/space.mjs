@@ -1,19 +1,12 @@
 // Types into the starter Space in Chromium and reads the streamed text. usage: node space.mjs URL SCREENSHOT_FOLDER
-import { chromium } from 'playwright-core';
+import { launch, watch } from './browser.mjs';
 
 const [url, shots] = process.argv.slice(2);
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
-});
+const browser = await launch();
 const result = { foreign: [], errors: [] };
 try {
   const page = await browser.newPage({ viewport: { width: 1200, height: 860 } });
-  page.on('request', (request) => {
-    if (!request.url().startsWith(url) && !request.url().startsWith('data:')) result.foreign.push(request.url());
-  });
-  page.on('pageerror', (error) => result.errors.push(String(error)));
-  page.on('console', (message) => message.type() === 'error' && result.errors.push(message.text()));
+  watch(page, url, result);
 
   await page.goto(url + '/');
   await page.getByText('lyceum/stdlib-coder-3m').first().waitFor();

@@ -65,6 +65,7 @@ http::Response delete_tag(Context& context);
 http::Response list_repos(Context& context);
 http::Response list_tags_by_type(Context& context);
 http::Response search_repos(Context& context);
+http::Response search_spaces(Context& context);
 http::Response quick_search(Context& context);
 http::Response list_trending(Context& context);
 http::Response import_catalogue(Context& context);
@@ -105,6 +106,9 @@ http::Response refuse_buckets(Context& context);
 http::Response refuse_jobs(Context& context);
 http::Response refuse_kernels(Context& context);
 http::Response refuse_space_control(Context& context);
+http::Response refuse_papers(Context& context);
+http::Response refuse_attachments(Context& context);
+http::Response list_no_scores(Context& context);
 http::Response list_no_hardware(Context& context);
 http::Response list_no_templates(Context& context);
 

@@ -6,7 +6,6 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/lfs_links.h"
-#include "api/participation.h"
 #include "api/services.h"
 #include "api/signing.h"
 #include "api/xet/xet.h"
@@ -196,11 +195,7 @@ http::Response lfs_download(Context& context) {
   require_signed_url(context.request, hub, context.services.clock.now_ms());
   const std::string& oid = context.request.param("oid");
   if (!hub.has_blob(oid) || !hub.repo_has_blob(signed_repo(context), oid)) throw Error(Code::not_found, "Object does not exist in this repository");
-  if (const std::string url = hub.blob_url(oid, "attachment", "application/octet-stream"); !url.empty()) {
-    http::Response response{.status = 302, .headers = {}, .body = {}, .file = {}, .parts = {}, .stream = {}};
-    response.headers.set("Location", url);
-    return response;
-  }
+  if (const std::string url = hub.blob_url(oid, "attachment", "application/octet-stream"); !url.empty()) return redirect_answer(url);
   http::Response response = http::ranged_file(context.request, hub.blob_path(oid), hub.blob_size(oid), "application/octet-stream");
   response.headers.set("Content-Disposition", "attachment");
   response.headers.set("Content-Security-Policy", "default-src 'none'; sandbox");

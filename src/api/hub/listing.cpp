@@ -2,7 +2,6 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/list_query.h"
-#include "api/hub/newer_calls.h"
 #include "api/hub/repo_json.h"
 #include "api/services.h"
 #include "hub/catalogue.h"

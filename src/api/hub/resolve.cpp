@@ -89,20 +89,13 @@ bool is_unchanged(const http::Request& request, const hub::FileEntry& entry) {
   return known && known->find(entry.sha256.empty() ? entry.oid : entry.sha256) != std::string_view::npos;
 }
 
-// The store itself sends the bytes; Hugging Face's clients follow such a link as they follow theirs.
-http::Response redirect_to(const std::string& url) {
-  http::Response response{.status = 302, .headers = {}, .body = {}, .file = {}, .parts = {}, .stream = {}};
-  response.headers.set("Location", url);
-  return response;
-}
-
 http::Response content(const Context& context, const hub::FileEntry& entry) {
   hub::Hub& hub = context.services.hub;
   if (is_unchanged(context.request, entry)) return http::Response{.status = 304, .headers = {}, .body = {}, .file = {}, .parts = {}, .stream = {}};
   if (!entry.sha256.empty()) {
     const MediaType& type = type_of(entry.path);
     const std::string url = hub.blob_url(entry.sha256, disposition(entry.path, type.safe_inline), std::string(type.type));
-    if (!url.empty()) return redirect_to(url);
+    if (!url.empty()) return redirect_answer(url);  // the store itself sends the bytes; clients follow such a link as they follow Hugging Face's
   }
   if (!entry.sha256.empty()) return http::ranged_file(context.request, hub.blob_path(entry.sha256), entry.size, type_of(entry.path).type);
   return http::ranged_bytes(context.request, hub.read_small(*context.repo, entry), type_of(entry.path).type);

@@ -2,7 +2,6 @@
 // because a revision may hold slashes. Web addresses have no prefix for models, so their rows come three times.
 #include "api/groups.h"
 #include "api/hub/handlers.h"
-#include "api/hub/newer_calls.h"
 
 namespace lyceum::api {
 namespace {

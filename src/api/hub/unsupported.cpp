@@ -2,7 +2,6 @@
 // a missing repository.
 #include "api/answer.h"
 #include "api/hub/handlers.h"
-#include "api/hub/newer_calls.h"
 #include "api/services.h"
 
 namespace lyceum::api {

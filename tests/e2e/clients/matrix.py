@@ -3,7 +3,6 @@
 A file declares operations with @operation("name") and ends with run(). run() prints one JSON line an operation: pass, fail with
 the reason, or n/a with the reason. Every operation makes its own repositories, so that none depends on another's outcome.
 """
-import base64
 import hashlib
 import itertools
 import json
@@ -15,9 +14,11 @@ import subprocess
 import sys
 import time
 import traceback
-import urllib.error
 import urllib.parse
 import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import harness  # noqa: E402
 
 URL = os.environ.get("HF_ENDPOINT", "")
 TOKEN = os.environ.get("HF_TOKEN", "")
@@ -122,14 +123,6 @@ def wait_for(condition, what, seconds=20):
         time.sleep(0.1)
 
 
-class Answer:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    def json(self):
-        return json.loads(self.body)
-
-
 class NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *_):
         return None
@@ -137,25 +130,11 @@ class NoRedirect(urllib.request.HTTPRedirectHandler):
 
 def http(method, path, body=None, token=TOKEN, headers=None, basic=None):
     """Not a client: sets the stage (other users, likes from the browser) and looks at what a client's call left behind."""
-    data = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-    request = urllib.request.Request(path if path.startswith("http") else URL + path, data=data, method=method)
-    if basic:
-        request.add_header("Authorization", "Basic " + base64.b64encode(":".join(basic).encode()).decode())
-    elif token:
-        request.add_header("Authorization", "Bearer " + token)
-    if isinstance(body, (dict, list)):
-        request.add_header("Content-Type", "application/json")
-    for key, value in (headers or {}).items():
-        request.add_header(key, value)
     authority = os.environ.get("MATRIX_CA")
     handlers = [NoRedirect, urllib.request.ProxyHandler({})]
     if authority:
         handlers.append(urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=authority)))
-    try:
-        with urllib.request.build_opener(*handlers).open(request, timeout=60) as answer:
-            return Answer(answer.status, answer.headers, answer.read())
-    except urllib.error.HTTPError as error:
-        return Answer(error.code, error.headers, error.read())
+    return harness.ask(URL, method, path, body, token, headers, basic, urllib.request.build_opener(*handlers).open)
 
 
 def command(*arguments, env=None, cwd=None, input=None, ok=True, timeout=120):
