@@ -7,6 +7,7 @@
 #include "cli/run_folder.h"
 #include "tuning/data/prepare.h"
 #include "tuning/evaluate/compare.h"
+#include "tuning/write/lineage.h"
 
 namespace lyceum::cli {
 namespace {
@@ -30,7 +31,7 @@ tuning::CodeFiles held_out_files(const Args& args, const Snapshot& adapter, cons
   }
   const json::value value = parse_json(read_file(record, 16u << 20), "lineage.json");
   const json::object& lineage = get_object(value, "lineage.json");
-  const tuning::Recipe recipe = tuning::recipe_from_json(get_object(lineage.at("recipe"), "lineage recipe"));
+  const tuning::Recipe recipe = tuning::recorded_recipe(lineage);
   if (recipe.val_size <= 0) {
     throw Error(Code::invalid_argument, args.adapter + " was trained on every file (val_size 0): there is nothing fair to measure on; tune with --set val_size=0.1");
   }

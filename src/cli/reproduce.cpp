@@ -64,7 +64,7 @@ int reproduce(const Args& args, const Globals& globals) {
   check_profile(lineage, globals);
   const fs::path run_folder = make_run_folder("reproduce");
   tuning::JobSpec spec;
-  spec.recipe = tuning::recipe_from_json(get_object(lineage.at("recipe"), "lineage recipe"));
+  spec.recipe = tuning::recorded_recipe(lineage);
   spec.program_version = LYCEUM_VERSION;
   open_base(args, lineage, spec, globals);
   open_recorded_data(args, lineage, spec, run_folder, globals);

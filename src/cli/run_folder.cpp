@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/progress.h"
 #include "base/random.h"
+#include "cli/plan_view.h"
 
 extern char** environ;
 
@@ -199,12 +200,7 @@ void print_data_report(const fs::path& run_folder) {
   const fs::path path = run_folder / "data_report.json";
   if (!fs::exists(path)) return;
   const json::value report = parse_json(read_file(path), "data_report.json");
-  std::cerr << "What will be learned:\n";
-  for (const auto& pair : report.as_object()) {
-    if (pair.value().is_array() || pair.key() == "sample" || pair.key() == "manifest_sha256") continue;
-    std::cerr << fmt::format("  {:<20} {}\n", std::string_view(pair.key().data(), pair.key().size()),
-                             pair.value().is_string() ? std::string(pair.value().get_string()) : json::serialize(pair.value()));
-  }
+  std::cerr << plan_text(get_object(report, "data_report.json"), {.sample = false, .colour = false});
 }
 
 CommitResult publish_output(HubClient& hub, const RepoName& repo, const fs::path& run_folder, bool is_private, const std::string& summary, const Globals& globals) {

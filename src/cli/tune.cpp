@@ -1,6 +1,9 @@
 // lyceum tune and lyceum pretrain: resolve and pin the inputs, run the job beside the data, publish the result.
 #include <iostream>
 
+#include <unistd.h>
+
+#include "cli/plan_view.h"
 #include "cli/run_folder.h"
 
 namespace lyceum::cli {
@@ -10,7 +13,7 @@ struct Args {
   std::string base, data, to, recipe, resume, format, license;
   std::vector<std::string> set;
   unsigned threads = 0;
-  bool dry_run = false, is_private = false;
+  bool dry_run = false, is_private = false, allow_secrets = false;
 };
 
 void check_target(const Args& args, const Globals& globals) {
@@ -24,6 +27,7 @@ fs::path prepare_run(const Args& args, const Globals& globals, const std::string
   json::object recipe = load_recipe_object(args.recipe);
   if (method == "pretrain") recipe["method"] = "pretrain";
   if (!args.format.empty()) recipe["data_format"] = args.format;
+  if (args.allow_secrets) recipe["allow_secrets"] = true;
   apply_settings(recipe, args.set);
   tuning::JobSpec spec;
   spec.recipe = tuning::recipe_from_json(recipe);
@@ -72,10 +76,11 @@ int train(const Args& args, const Globals& globals, const std::string& method) {
   const fs::path run_folder = args.resume.empty() ? prepare_run(args, globals, method) : fs::path(args.resume);
   const json::object result = run_job_process(run_folder, {args.threads, args.dry_run}, globals);
   if (args.dry_run) {
+    const json::value plan = parse_json(read_file(run_folder / "data_report.json"), "data_report.json");
     if (globals.json) {
-      print_json(parse_json(read_file(run_folder / "data_report.json"), "data_report.json"));
+      print_json(plan);
     } else {
-      print_data_report(run_folder);
+      std::cout << plan_text(get_object(plan, "data_report.json"), {.sample = true, .colour = ::isatty(STDOUT_FILENO) != 0});
     }
     return 0;
   }
@@ -104,7 +109,8 @@ void add_common(Options& options, Args& args) {
   options.add_option("--license", args.license, "licence to state on the card");
   options.add_option("--threads", args.threads, "0 = one per core; the result does not depend on it");
   options.add_option("--resume", args.resume, "go on in this run folder from its last checkpoint");
-  options.add_flag("--dry-run", args.dry_run, "only the data report: files, tokens, what is labelled, how long it would take");
+  options.add_flag("--plan,--dry-run", args.dry_run, "only the data report: files, what is left out and why, tokens, what is learned, how long it would take");
+  options.add_flag("--allow-secrets", args.allow_secrets, "learn files that hold a key, token or password, too; they are left out otherwise");
   options.add_flag("--private", args.is_private, "make a new repository private");
   std::string keys = "Recipe keys:\n";
   for (const tuning::RecipeKey& key : tuning::recipe_keys()) keys += "  " + std::string(key.name) + ": " + std::string(key.help) + "\n";

@@ -101,6 +101,8 @@ const std::vector<Key>& keys() {
       key("exclude", &Recipe::exclude, {}, "code: path prefixes or * patterns to leave out"),
       key("file_bytes_max", &Recipe::file_bytes_max, {}, "code: larger files are dropped"),
       key("line_length_max", &Recipe::line_length_max, {}, "code: files with a longer line are dropped"),
+      key("allow_secrets", &Recipe::allow_secrets, {}, "keep files and chats that hold a key, token or password; they are left out otherwise"),
+      key("near_duplicate_threshold", &Recipe::near_duplicate_threshold, {}, "code: files this similar to another are left out (Jaccard of 5-token shingles); 0 = keep all"),
       key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files held out for lyceum compare"),
       key("holdout", &Recipe::holdout, {}, "how they are chosen: path (stable hash) or time (last changed in git)"),
       key("micro_batch_size", &Recipe::micro_batch_size, {"per_device_train_batch_size", "batch_size"}, "rows run at once"),
@@ -194,6 +196,8 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.micro_batch_size >= 1 && recipe.gradient_accumulation_steps >= 1, "batch sizes must be at least 1");
   require(recipe.fim_rate <= 1 && recipe.fim_spm_rate <= 1 && recipe.fim_line_rate <= 1, "FIM rates must be at most 1");
   require(recipe.val_size < 1 && recipe.warmup_ratio <= 1 && recipe.min_lr_ratio <= 1, "val_size, warmup_ratio and min_lr_ratio are shares");
+  require(recipe.near_duplicate_threshold == 0 || (recipe.near_duplicate_threshold >= 0.5 && recipe.near_duplicate_threshold <= 1),
+          "near_duplicate_threshold must be 0 (off) or between 0.5 and 1");
   require(recipe.lora_dropout < 1, "lora_dropout must be below 1");
   require(recipe.lora_r >= 1 && recipe.lora_r <= 4096, "lora_r must be between 1 and 4096");
   require(recipe.max_steps > 0 || recipe.num_epochs > 0, "num_epochs or max_steps must be above 0");

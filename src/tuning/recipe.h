@@ -35,6 +35,8 @@ struct Recipe {
   std::vector<std::string> exclude;
   uint64_t file_bytes_max = 1 << 20;
   uint32_t line_length_max = 1000;
+  bool allow_secrets = false;             // keep what holds a key, token or password (data/secrets.h)
+  double near_duplicate_threshold = 0.85; // code: leave out files that resemble another so much; 0 = keep them
   double val_size = 0;                    // fraction of the files held out
   std::string holdout = "path";           // path (stable hash) | time (last changed in git)
 

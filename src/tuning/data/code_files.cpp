@@ -10,6 +10,8 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "tuning/data/git_files.h"
+#include "tuning/data/licences.h"
+#include "tuning/data/near_duplicates.h"
 
 namespace lyceum::tuning {
 
@@ -134,6 +136,51 @@ std::set<std::string> choose_held_out(const fs::path& root, const std::vector<Co
   return chosen;
 }
 
+// Adds the file's findings to the report; true if there are any.
+bool note_secrets(const CodeFile& file, CodeFiles& out) {
+  const auto found = find_secrets(file.text);
+  for (const SecretFinding& finding : found) out.secrets.push_back({file.path, finding});
+  out.files_with_secrets += !found.empty();
+  return !found.empty();
+}
+
+// Before files are held out: a near copy of a held-out file must not be trained on.
+void drop_near_duplicates(std::vector<CodeFile>& files, const CodeFilter& filter, CodeFiles& out) {
+  if (filter.near_duplicate_threshold <= 0) return;
+  const std::vector<std::string_view> texts = [&] {
+    std::vector<std::string_view> views;
+    for (const CodeFile& file : files) views.emplace_back(file.text);
+    return views;
+  }();
+  std::set<std::string> gone;
+  for (const NearDuplicates& group : find_near_duplicates(texts, filter.near_duplicate_threshold)) {
+    FileDuplicates& named = out.near_duplicates.emplace_back(FileDuplicates{files[group.kept].path, {}});
+    for (const size_t index : group.left_out) {
+      named.left_out.push_back(files[index].path);
+      gone.insert(files[index].path);
+    }
+  }
+  if (gone.empty()) return;
+  out.dropped["near duplicate"] = gone.size();
+  std::erase_if(files, [&](const CodeFile& file) { return gone.contains(file.path); });
+}
+
+void state_licences(const fs::path& root, std::vector<CodeFile>& files, CodeFiles& out) {
+  std::map<fs::path, std::string> of_folder = {{fs::path(), find_folder_licence(root)}};
+  out.root_licence = of_folder.at(fs::path());
+  const auto nearest = [&](const fs::path& folder, const auto& again) -> const std::string& {
+    const auto known = of_folder.find(folder);
+    if (known != of_folder.end()) return known->second;
+    std::string own = find_folder_licence(root / folder);
+    if (own.empty()) own = again(folder.parent_path(), again);
+    return of_folder.emplace(folder, std::move(own)).first->second;
+  };
+  for (CodeFile& file : files) {
+    file.licence = find_licence(file.text);
+    if (file.licence.empty()) file.licence = nearest(fs::path(file.path).parent_path(), nearest);
+  }
+}
+
 std::string manifest_hash(const CodeFiles& files) {
   Hasher hasher(Hasher::Kind::sha256);
   for (const CodeFile& file : files.train) hasher.update(file.sha256 + "  " + file.path + "\n");
@@ -171,7 +218,7 @@ CodeFiles collect_code_files(const fs::path& root, const CodeFilter& filter) {
   std::set<std::string> seen;
   for (const std::string& path : tracked ? *tracked : walk(root)) {
     std::string reason = reason_by_path(root, path, filter);
-    CodeFile file{.path = path, .text = {}, .sha256 = {}};
+    CodeFile file{.path = path, .text = {}, .sha256 = {}, .licence = {}};
     if (reason.empty()) {
       file.text = read_file(root / path);
       reason = reason_to_drop(path, file.text, filter);
@@ -180,12 +227,15 @@ CodeFiles collect_code_files(const fs::path& root, const CodeFilter& filter) {
       file.sha256 = sha256_hex(file.text);
       if (!seen.insert(file.sha256).second) reason = "exact duplicate";
     }
+    if (reason.empty() && note_secrets(file, out) && !filter.allow_secrets) reason = "holds a secret";
     if (reason.empty()) {
       kept.push_back(std::move(file));
     } else {
       ++out.dropped[reason];
     }
   }
+  drop_near_duplicates(kept, filter, out);
+  state_licences(root, kept, out);
   const auto held_out = choose_held_out(root, kept, filter);
   for (CodeFile& file : kept) {
     const bool hold = held_out.contains(file.path);
@@ -193,7 +243,8 @@ CodeFiles collect_code_files(const fs::path& root, const CodeFilter& filter) {
     (hold ? out.held_out : out.train).push_back(std::move(file));
   }
   if (out.train.empty()) {
-    throw Error(Code::unprocessable, root.string() + ": no file is left to train on after filtering; look at the extensions and the exclude list");
+    const char* secrets = out.files_with_secrets > 0 && !filter.allow_secrets ? ", and files that hold a secret were left out" : "";
+    throw Error(Code::unprocessable, root.string() + ": no file is left to train on after filtering; look at the extensions and the exclude list" + secrets);
   }
   out.manifest_sha256 = manifest_hash(out);
   return out;

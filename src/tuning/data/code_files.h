@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "tuning/data/secrets.h"
+
 namespace lyceum::tuning {
 
 namespace fs = std::filesystem;
@@ -21,6 +23,8 @@ struct CodeFilter {
   size_t file_bytes_min = 16;
   size_t line_length_max = 1000;
   size_t line_length_mean_max = 100;
+  bool allow_secrets = false;                   // true: files with findings (secrets.h) are kept, and still reported
+  double near_duplicate_threshold = 0.85;       // near_duplicates.h; 0 = not looked for
   Holdout holdout = Holdout::by_path;
   double holdout_fraction = 0.0;                // of files
 };
@@ -29,12 +33,27 @@ struct CodeFile {
   std::string path;     // relative, '/' separated
   std::string text;     // valid UTF-8
   std::string sha256;
+  std::string licence;  // licences.h: the file's own statement, else that of the nearest LICENSE above it, else ""
+};
+
+struct FileSecret {
+  std::string path;
+  SecretFinding finding;
+};
+
+struct FileDuplicates {
+  std::string kept;
+  std::vector<std::string> left_out;
 };
 
 struct CodeFiles {
   std::vector<CodeFile> train;
   std::vector<CodeFile> held_out;
   std::map<std::string, uint64_t> dropped;   // reason -> count
+  std::vector<FileSecret> secrets;           // in order of path and line
+  uint64_t files_with_secrets = 0;
+  std::vector<FileDuplicates> near_duplicates;
+  std::string root_licence;                  // of the root's LICENSE file
   uint64_t train_bytes = 0;
   uint64_t held_out_bytes = 0;
   std::string manifest_sha256;               // SHA-256 over lines "<sha256>  <path>\n" of train, then held out after a "--\n" line

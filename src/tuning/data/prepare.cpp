@@ -9,6 +9,7 @@
 #include "text/chat_template.h"
 #include "tuning/data/chat.h"
 #include "tuning/data/code_samples.h"
+#include "tuning/data/near_duplicates.h"
 
 namespace lyceum::tuning {
 
@@ -37,6 +38,14 @@ RawData load_code(const fs::path& path, const CodeFilter& filter, std::string fo
   return data;
 }
 
+// True if text holds a secret; `place` names it in the report.
+bool note_secrets(RawData& data, const std::string& place, std::string_view text) {
+  const auto found = find_secrets(text);
+  for (const SecretFinding& finding : found) data.files.secrets.push_back({place, finding});
+  data.files.files_with_secrets += !found.empty();
+  return !found.empty();
+}
+
 RawData load_text(const Recipe& recipe, const fs::path& path) {
   if (fs::is_directory(path)) {
     CodeFilter filter = code_filter(recipe);
@@ -47,18 +56,81 @@ RawData load_text(const Recipe& recipe, const fs::path& path) {
   RawData data;
   data.format = "text";
   data.documents.push_back(read_file(path));
+  note_secrets(data, "the file", data.documents[0]);
+  if (!recipe.allow_secrets && !data.files.secrets.empty()) {
+    const SecretFinding& first = data.files.secrets[0].finding;
+    throw Error(Code::unprocessable, path.string() + ": line " + std::to_string(first.line) + " holds a secret (" + std::string(first.rule) +
+                                         "); take it out, or set allow_secrets to learn it");
+  }
   data.manifest_sha256 = sha256_hex(data.documents[0]);
   data.bytes = data.documents[0].size();
   return data;
 }
 
-RawData load_chat_data(const fs::path& path) {
+// The text of every turn, a turn a line.
+std::string chat_text(const json::array& messages) {
+  std::string text;
+  for (const json::value& message : messages) {
+    if (message.is_object()) text += find_string(message.as_object(), "content").value_or("") + "\n";
+  }
+  return text;
+}
+
+RawData load_chat_data(const Recipe& recipe, const fs::path& path) {
   RawData data;
   data.format = "chat";
-  data.chats = load_chats(path);
+  size_t number = 0;
+  for (json::array& chat : load_chats(path)) {
+    const bool found = note_secrets(data, "chat " + std::to_string(++number), chat_text(chat));
+    if (found && !recipe.allow_secrets) {
+      ++data.chats_left_out;
+    } else {
+      data.chats.push_back(std::move(chat));
+    }
+  }
+  if (data.chats.empty()) throw Error(Code::unprocessable, path.string() + ": every chat holds a secret, so none is left; set allow_secrets to learn them");
   data.manifest_sha256 = sha256_file_hex(path);
   data.bytes = fs::file_size(path);
   return data;
+}
+
+constexpr size_t kListMax = 200;   // of findings and groups in the report; counts are always whole
+
+json::object secrets_json(const Recipe& recipe, const RawData& data) {
+  json::array list;
+  for (const FileSecret& secret : data.files.secrets) {
+    if (list.size() < kListMax) list.push_back(json::object{{"path", secret.path}, {"line", secret.finding.line}, {"rule", secret.finding.rule}});
+  }
+  return {{"rules_version", kSecretRulesVersion}, {"findings", data.files.secrets.size()}, {"places", data.files.files_with_secrets},
+          {"left_out", !recipe.allow_secrets}, {"list", list}};
+}
+
+json::object near_duplicates_json(const Recipe& recipe, const CodeFiles& files) {
+  json::array list;
+  uint64_t left_out = 0;
+  for (const FileDuplicates& group : files.near_duplicates) {
+    left_out += group.left_out.size();
+    if (list.size() >= kListMax) continue;
+    json::array names;
+    for (const std::string& path : group.left_out) names.emplace_back(path);
+    list.push_back(json::object{{"kept", group.kept}, {"left_out", names}});
+  }
+  return {{"rules_version", kNearDuplicateRulesVersion}, {"threshold", recipe.near_duplicate_threshold}, {"groups", files.near_duplicates.size()},
+          {"files_left_out", left_out}, {"list", list}};
+}
+
+json::object licences_json(const CodeFiles& files) {
+  std::map<std::string, uint64_t> counts;
+  json::array others;
+  for (const auto* part : {&files.train, &files.held_out}) {
+    for (const CodeFile& file : *part) {
+      ++counts[file.licence.empty() ? "none stated" : file.licence];
+      if (file.licence != files.root_licence && !file.licence.empty() && others.size() < kListMax) others.push_back(json::object{{"path", file.path}, {"licence", file.licence}});
+    }
+  }
+  json::object by_licence;
+  for (const auto& [licence, count] : counts) by_licence[licence] = count;
+  return {{"repository", files.root_licence.empty() ? json::value(nullptr) : json::value(files.root_licence)}, {"files", by_licence}, {"list", others}};
 }
 
 json::object dropped_json(const CodeFiles& files) {
@@ -93,6 +165,8 @@ CodeFilter code_filter(const Recipe& recipe) {
   filter.exclude = recipe.exclude;
   filter.file_bytes_max = recipe.file_bytes_max;
   filter.line_length_max = recipe.line_length_max;
+  filter.allow_secrets = recipe.allow_secrets;
+  filter.near_duplicate_threshold = recipe.near_duplicate_threshold;
   filter.holdout_fraction = recipe.val_size;
   filter.holdout = recipe.val_size <= 0 ? Holdout::none : recipe.holdout == "time" ? Holdout::by_time : Holdout::by_path;
   return filter;
@@ -101,7 +175,7 @@ CodeFilter code_filter(const Recipe& recipe) {
 RawData load_raw_data(const Recipe& recipe, const fs::path& path) {
   if (!fs::exists(path)) throw Error(Code::not_found, path.string() + ": no such dataset");
   const std::string format = detect_format(recipe, path);
-  if (format == "chat") return load_chat_data(path);
+  if (format == "chat") return load_chat_data(recipe, path);
   if (format == "text") return load_text(recipe, path);
   return load_code(path, code_filter(recipe), "code");
 }
@@ -150,7 +224,11 @@ json::object data_report(const Recipe& recipe, const RawData& data, const Sample
     out["files_held_out"] = data.files.held_out.size();
     out["bytes_held_out"] = data.files.held_out_bytes;
     out["files_dropped"] = dropped_json(data.files);
+    out["near_duplicates"] = near_duplicates_json(recipe, data.files);
+    out["licences"] = licences_json(data.files);
   }
+  if (data.format == "chat") out["chats_left_out"] = data.chats_left_out;
+  out["secrets"] = secrets_json(recipe, data);
   out["samples"] = source.count();
   out["tokens"] = tokens;
   out["labelled_tokens"] = labels;

@@ -30,7 +30,8 @@ struct RawData {
   std::string format;             // "code", "text", "chat"
   std::vector<std::string> documents;     // code and text
   std::vector<json::array> chats;
-  CodeFiles files;                // code: paths, drops, held-out files
+  CodeFiles files;                // code: paths, drops, held-out files; chats: only what was found in them
+  uint64_t chats_left_out = 0;    // because they hold a secret
   std::string manifest_sha256;
   uint64_t bytes = 0;
 };

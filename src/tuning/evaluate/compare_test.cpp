@@ -29,7 +29,7 @@ TEST(PairedBootstrap, IntervalHoldsTheDifferenceAndRepeats) {
 }
 
 TEST(FimItems, PartsMakeTheFileAndMiddlesAreWholeLines) {
-  CodeFile file{.path = "a.py", .text = {}, .sha256 = {}};
+  CodeFile file{.path = "a.py", .text = {}, .sha256 = {}, .licence = {}};
   for (int i = 0; i < 40; ++i) file.text += "    value_" + std::to_string(i) + " = compute(" + std::to_string(i) + ")\n";
   const auto lines = make_fim_items({file}, 20, 1, 42);
   ASSERT_EQ(lines.size(), 20u);

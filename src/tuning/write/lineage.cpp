@@ -45,6 +45,13 @@ json::object data_record(const JobSpec& spec, const RunFacts& facts) {
   for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "samples", "tokens", "labelled_tokens"}) {
     if (const json::value* value = facts.data_report.if_contains(key)) data[key] = *value;
   }
+  for (const char* key : {"secrets", "near_duplicates", "licences"}) {
+    const json::object* found = find_object(facts.data_report, key);
+    if (found == nullptr) continue;
+    json::object counts = *found;
+    counts.erase("list");   // names of private files stay on this machine
+    data[key] = counts;
+  }
   return data;
 }
 
@@ -73,6 +80,14 @@ std::map<std::string, std::string> weight_hashes(const fs::path& folder) {
     if (path.extension() == ".safetensors" || path.extension() == ".gguf") out[path.filename().string()] = sha256_file_hex(path);
   }
   return out;
+}
+
+Recipe recorded_recipe(const json::object& lineage) {
+  json::object recipe = get_object(lineage.at("recipe"), "lineage recipe");
+  // Records of before these keys: nothing was left out then, whatever the default is now.
+  if (!recipe.contains("allow_secrets")) recipe["allow_secrets"] = true;
+  if (!recipe.contains("near_duplicate_threshold")) recipe["near_duplicate_threshold"] = 0;
+  return recipe_from_json(recipe);
 }
 
 json::object published_recipe(const JobSpec& spec) {

@@ -29,6 +29,8 @@ struct RunFacts {
 
 // The recipe as it may be shown to others: where data and base came from as repo ids, never as paths of this machine.
 json::object published_recipe(const JobSpec& spec);
+// The recipe of such a record, with the rules that held when it was written.
+Recipe recorded_recipe(const json::object& lineage);
 json::object lineage_record(const JobSpec& spec, const RunFacts& facts);
 // Front matter (base_model, tags, library) and a body made of the facts.
 std::string model_card(const JobSpec& spec, const RunFacts& facts);
