@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "hub/audit.h"
 #include "hub/downloads.h"
+#include "hub/oauth_apps.h"
 #include "hub/sessions.h"
 
 namespace lyceum::api {
@@ -110,6 +111,13 @@ bool is_foreign_key(const RouteGroup& group, const http::Request& request) {
   return group.name == "openai" && header && header->starts_with("Bearer ") && !header->starts_with("Bearer hf_");
 }
 
+// An application may send its own secret in Basic form there (RFC 6749, 2.3.1), which is nobody's token.
+bool reads_own_credentials(const RouteGroup& group, const RouteRow& row, const http::Request& request) {
+  if (is_foreign_key(group, request)) return true;
+  const auto header = request.headers.find("Authorization");
+  return row.pattern == "/oauth/token" && header && http::equal_no_case(header->substr(0, 6), "basic ");
+}
+
 // Which budget of requests a row takes from: bytes of repositories, or everything else. Signed links were counted when they were made.
 std::string_view resource_of(const RouteGroup& group, const RouteRow& row) {
   if (group.name == "static" || row.access == Access::signed_url) return "";
@@ -138,7 +146,7 @@ void keep_answer(Context& context, const RouteRow& row, std::optional<uint64_t> 
 http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, Outcome& outcome) {
   const std::optional<uint64_t> version = services.hub.version();  // before anything is read
   Context context{request, services, {}, std::nullopt, std::nullopt};
-  if (row.access != Access::signed_url && !is_foreign_key(group, request)) context.caller = authenticate(request, services);
+  if (row.access != Access::signed_url && !reads_own_credentials(group, row, request)) context.caller = authenticate(request, services);
   context.caller.address = request.remote;
   outcome.anonymous = row.access != Access::signed_url && !context.caller.user;
   if (const auto resource = resource_of(group, row); services.limits != nullptr && !resource.empty()) {
@@ -195,6 +203,15 @@ void add_common_headers(http::Response& response) {
   response.headers.set("Access-Control-Expose-Headers",
                        "X-Repo-Commit, X-Request-Id, X-Error-Code, X-Error-Message, X-Total-Count, ETag, Link, Accept-Ranges, Content-Range, "
                        "X-Linked-Size, X-Linked-ETag, X-Xet-Hash");
+}
+
+// Pages of a registered application's origin may read answers (they send a token, never a cookie: credentials are not allowed across
+// origins). Nobody else's may: what is public inside a company is not for every site that its people visit.
+void add_cross_origin_headers(const http::Request& request, http::Response& response, Services& services) {
+  const auto origin = request.headers.find("Origin");
+  if (!origin || !services.hub.oauth_apps().allows_origin(*origin)) return;
+  response.headers.set("Access-Control-Allow-Origin", *origin);
+  response.headers.set("Vary", "Origin");
 }
 
 }  // namespace
@@ -313,6 +330,7 @@ http::Router make_router(Services& services) {
                     }
                     add_limit_headers(response, outcome.limit);
                     add_common_headers(response);
+                    add_cross_origin_headers(request, response, services);
                     return response;
                   }});
     }

@@ -4,7 +4,7 @@ namespace lyceum::api {
 namespace {
 
 constexpr std::string_view kRefused[] = {"Range", "If-None-Match", "If-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Cookie",
-                                         "Content-Length", "Transfer-Encoding", "Expect"};
+                                         "Content-Length", "Transfer-Encoding", "Expect", "Origin"};
 
 bool is_refused(std::string_view name) {
   for (const std::string_view one : kRefused)

@@ -2,25 +2,11 @@
 
 #include <charconv>
 
-#include "base/bytes.h"
+#include "base/base64url.h"
 #include "base/hash.h"
 
 namespace lyceum::api {
 namespace {
-
-std::string to_base64url(std::string_view text) {
-  std::string out = to_base64(as_bytes(text));
-  for (char& c : out) c = c == '+' ? '-' : c == '/' ? '_' : c;
-  while (!out.empty() && out.back() == '=') out.pop_back();
-  return out;
-}
-
-std::optional<std::string> find_from_base64url(std::string_view text) {
-  std::string standard(text);
-  for (char& c : standard) c = c == '-' ? '+' : c == '_' ? '/' : c;
-  standard.append((4 - standard.size() % 4) % 4, '=');
-  return find_from_base64(standard);
-}
 
 // Fields are separated by newlines, which none of them can contain: a path is escaped, a purpose is ours.
 std::string mac(hub::Hub& hub, std::string_view purpose, std::string_view text) {

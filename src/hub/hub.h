@@ -156,6 +156,7 @@ class Follows;
 class History;       // history.h: differences, squashing, large files of a history
 class LfsLocks;      // lfs_locks.h
 class Likes;
+class OauthApps;     // oauth_apps.h: other sites that sign people in with this hub
 class Organisations;
 class Quotas;        // quotas.h
 class Sessions;
@@ -194,6 +195,7 @@ class Hub {
   virtual DeviceLogins& device_logins() = 0;
   virtual Follows& follows() = 0;
   virtual Likes& likes() = 0;
+  virtual OauthApps& oauth_apps() = 0;
   virtual Organisations& organisations() = 0;
   virtual Sessions& sessions() = 0;
   virtual Tokens& tokens() = 0;

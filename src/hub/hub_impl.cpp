@@ -116,6 +116,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   collections_ = std::make_unique<Collections>(*store_, clock_);
   access_requests_ = std::make_unique<AccessRequests>(*store_, clock_, *audit_);
   device_logins_ = std::make_unique<DeviceLogins>(*store_, clock_, *audit_, *tokens_);
+  oauth_apps_ = std::make_unique<OauthApps>(*store_, clock_, *audit_, *tokens_);
   open_blobs();
   discussions_ = std::make_unique<Discussions>(*this);
   history_ = std::make_unique<History>(*this);

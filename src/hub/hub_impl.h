@@ -42,6 +42,7 @@
 #include "hub/last_commits.h"
 #include "hub/lfs_locks.h"
 #include "hub/likes.h"
+#include "hub/oauth_apps.h"
 #include "hub/organisations.h"
 #include "hub/quotas.h"
 #include "hub/repo_pool.h"
@@ -75,6 +76,7 @@ class HubImpl final : public Hub {
   Audit& audit() override { return *audit_; }
   Collections& collections() override { return *collections_; }
   DeviceLogins& device_logins() override { return *device_logins_; }
+  OauthApps& oauth_apps() override { return *oauth_apps_; }
   Follows& follows() override { return *follows_; }
   Likes& likes() override { return *likes_; }
   Organisations& organisations() override { return *organisations_; }
@@ -253,6 +255,7 @@ class HubImpl final : public Hub {
   std::unique_ptr<Collections> collections_;
   std::unique_ptr<AccessRequests> access_requests_;
   std::unique_ptr<DeviceLogins> device_logins_;
+  std::unique_ptr<OauthApps> oauth_apps_;
   std::unique_ptr<BlobStore> blobs_;
   RepoPool pool_;
   NamedLocks names_;

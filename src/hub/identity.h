@@ -61,6 +61,7 @@ struct TokenInfo {
   int64_t created_ms = 0, last_used_ms = 0;
   int64_t expires_ms = 0;             // 0: never
   int64_t oauth_grant = 0;            // not 0: issued by the OAuth flow
+  std::string oauth_scopes;           // of an application (oauth_apps.h), separated by spaces; empty otherwise
   bool reads_gated = false;           // fine-grained: gated repositories of others to which the user was let in
   std::vector<Grant> grants;          // fine-grained only
 };
@@ -71,6 +72,14 @@ struct Caller {
   std::optional<TokenInfo> token;   // absent for a browser session
   std::string address;              // of the peer, for the audit log; empty for the hub itself
 
+  // An application that signed its user in knows what the user let it know; every other credential knows all of its user.
+  bool of_an_application() const { return token && !token->oauth_scopes.empty(); }
+  bool lets_know(std::string_view scope) const {
+    return !of_an_application() || (" " + token->oauth_scopes + " ").find(" " + std::string(scope) + " ") != std::string::npos;
+  }
+  bool lets_know_membership(std::string_view organisation) const {
+    return !of_an_application() || std::any_of(token->grants.begin(), token->grants.end(), [&](const Grant& grant) { return grant.type == "org" && grant.name == organisation; });
+  }
   bool fine_grained() const { return token && token->scope == Scope::fine_grained; }
   bool may_write() const { return user && (!token || token->scope == Scope::write); }  // everything the user may write
   bool administrator() const { return user && user->administrator && may_write(); }

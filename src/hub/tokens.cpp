@@ -17,7 +17,7 @@ constexpr size_t kGrantsMax = 200;
 Scope parse_scope(const std::string& text) { return text == "write" ? Scope::write : text == "fineGrained" ? Scope::fine_grained : Scope::read; }
 
 // Columns of a token, from column `first` on.
-constexpr std::string_view kTokenColumns = "t.id, t.name, t.scope, t.created_ms, t.last_used_ms, t.expires_ms, t.oauth_grant, t.reads_gated";
+constexpr std::string_view kTokenColumns = "t.id, t.name, t.scope, t.created_ms, t.last_used_ms, t.expires_ms, t.oauth_grant, t.reads_gated, t.oauth_scopes";
 TokenInfo read_token(const Rows& rows, int first) {
   TokenInfo out;
   out.id = rows.integer(first);
@@ -28,6 +28,7 @@ TokenInfo read_token(const Rows& rows, int first) {
   out.expires_ms = rows.integer(first + 5);
   out.oauth_grant = rows.integer(first + 6);
   out.reads_gated = rows.boolean(first + 7);
+  out.oauth_scopes = rows.text(first + 8);
   return out;
 }
 
@@ -49,7 +50,6 @@ void read_grants(Database& database, TokenInfo& token) {
 // Names to ids. What the actor cannot see does not exist for him.
 Grant find_target(Database& database, const Caller& actor, const Grant& wanted) {
   Grant out = wanted;
-  if (wanted.permissions == 0) throw Error(Code::invalid_argument, "a grant needs at least one permission");
   if (wanted.type == "user" || wanted.type == "org") {
     const auto account = find_account(database, wanted.name);
     if (!account || account->organisation != (wanted.type == "org")) throw Error(Code::not_found, "no " + wanted.type + " \"" + wanted.name.substr(0, 96) + "\"");
@@ -88,13 +88,15 @@ std::string Tokens::create_in(Database& database, const Caller& actor, const Use
   if (request.name.size() > kNameMax) throw Error(Code::invalid_argument, "a token's name may have 200 characters");
   if (request.grants.size() > kGrantsMax) throw Error(Code::invalid_argument, "a token may have 200 grants");
   if (request.expires_ms != 0 && request.expires_ms <= clock_.now_ms()) throw Error(Code::invalid_argument, "the token would have expired already");
-  if (request.scope == Scope::fine_grained && request.grants.empty()) throw Error(Code::invalid_argument, "a fine-grained token needs at least one grant");
+  if (request.scope == Scope::fine_grained && request.grants.empty() && request.oauth_grant == 0) throw Error(Code::invalid_argument, "a fine-grained token needs at least one grant");
   std::string text = "hf_" + secure_alphanumeric(37);
   const std::string hash = sha256_raw(text);
-  const int64_t id = database.insert("INSERT INTO tokens (user_id, name, scope, hash, created_ms, expires_ms, oauth_grant, reads_gated) VALUES (?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
-                                     user.id, request.name, name(request.scope), Blob{hash}, clock_.now_ms(), request.expires_ms, request.oauth_grant, request.reads_gated);
+  const int64_t id = database.insert("INSERT INTO tokens (user_id, name, scope, hash, created_ms, expires_ms, oauth_grant, reads_gated, oauth_scopes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id",
+                                     user.id, request.name, name(request.scope), Blob{hash}, clock_.now_ms(), request.expires_ms, request.oauth_grant, request.reads_gated, request.oauth_scopes);
   json::array grants;
   for (const Grant& wanted : request.grants) {
+    // An application may only learn that its user belongs to an organisation.
+    if (wanted.permissions == 0 && request.oauth_grant == 0) throw Error(Code::invalid_argument, "a grant needs at least one permission");
     const Grant grant = find_target(database, actor, wanted);
     if (grant.repo_id != 0) database.run("INSERT INTO token_grants (token_id, repo_id, permissions) VALUES (?, ?, ?)", id, grant.repo_id, int64_t{grant.permissions});
     else database.run("INSERT INTO token_grants (token_id, owner_id, permissions) VALUES (?, ?, ?)", id, grant.owner_id, int64_t{grant.permissions});

@@ -22,7 +22,8 @@ struct TokenRequest {
   std::string name;                  // at most 200 characters
   Scope scope = Scope::read;
   int64_t expires_ms = 0;            // moment; 0: never
-  int64_t oauth_grant = 0;           // set by the OAuth flow only
+  int64_t oauth_grant = 0;           // set by the OAuth flows only
+  std::string oauth_scopes = {};     // of an application (oauth_apps.h), separated by spaces
   bool reads_gated = false;
   // Fine-grained: type and name say what ("model", "owner/name" or "user", "owner"), permissions what for. The actor must see it.
   std::vector<Grant> grants = {};

@@ -42,7 +42,7 @@ hub::User existing_user(hub::Hub& hub, const std::string& name) {
 }  // namespace
 
 http::Response describe_me(Context& context) {
-  if (!context.caller.user) return json_answer(nullptr);  // not an error: the pages ask before anyone has signed in
+  if (!context.caller.user || context.caller.of_an_application()) return json_answer(nullptr);  // not an error: the pages ask before anyone has signed in
   json::object out = me_json(*context.caller.user);
   json::array organisations;
   for (const hub::Membership& one : context.services.hub.memberships(*context.caller.user))

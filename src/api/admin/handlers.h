@@ -43,6 +43,7 @@ http::Response collect_garbage(Context& context);
 // pages.cpp
 http::Response serve_asset(Context& context);
 http::Response serve_page(Context& context);
+http::Response answer_preflight(Context& context);
 http::Response refuse_unknown(Context& context);
 
 }  // namespace lyceum::api

@@ -63,6 +63,18 @@ http::Response serve_page(Context& context) {
   return serve(context, *index, "no-cache");
 }
 
+// Asked before a page elsewhere sends a token; which origins may is decided where answers leave (access.cpp).
+http::Response answer_preflight(Context& context) {
+  http::Response response;
+  response.status = 204;
+  response.headers.set("Allow", "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+  if (!context.request.headers.find("Origin")) return response;
+  response.headers.set("Access-Control-Allow-Methods", "GET, HEAD, POST, PUT, PATCH, DELETE");
+  response.headers.set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, If-None-Match, X-HF-Bill-To, X-Request-Id");
+  response.headers.set("Access-Control-Max-Age", "600");
+  return response;
+}
+
 http::Response refuse_unknown(Context&) { throw Error(Code::not_found, "There is no such address."); }
 
 }  // namespace lyceum::api

@@ -38,6 +38,7 @@ constexpr RouteRow kStaticRows[] = {
     {"GET", "/api/{path*}", anyone, "No such address", refuse_unknown},
     {"GET", "/v1/{path*}", anyone, "No such address", refuse_unknown},
     {"GET", "/v2/{path*}", anyone, "No such address", refuse_unknown},
+    {"OPTIONS", "/{path*}", anyone, "May a page of another origin ask? (CORS)", answer_preflight},
     {"GET", "/", anyone, "The browser front end", serve_page},
     {"GET", "/{path*}", anyone, "The browser front end", serve_page},
 };

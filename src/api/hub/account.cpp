@@ -36,8 +36,8 @@ http::Response who_am_i(Context& context) {
   const hub::User& user = *context.caller.user;
   return json_answer(json::object{
       {"type", "user"}, {"id", std::to_string(user.id)}, {"name", user.name}, {"fullname", user.full_name.empty() ? user.name : user.full_name},
-      {"email", user.email}, {"emailVerified", true}, {"canPay", false}, {"isPro", false}, {"billingMode", "prepaid"}, {"periodEnd", nullptr},
-      {"avatarUrl", ""}, {"orgs", organisations_of(context.services.hub, user)}, {"auth", auth_of(context.caller)}});
+      {"email", context.caller.lets_know("email") ? user.email : ""}, {"emailVerified", true}, {"canPay", false}, {"isPro", false}, {"billingMode", "prepaid"}, {"periodEnd", nullptr},
+      {"avatarUrl", ""}, {"orgs", organisations_of(context.services.hub, user, &context.caller)}, {"auth", auth_of(context.caller)}});
 }
 
 http::Response accept_telemetry(Context&) { return json_answer(json::object{}); }

@@ -35,14 +35,25 @@ bool names(const json::object& body, std::string_view transfer) {
   return transfers && std::find(transfers->begin(), transfers->end(), json::value(transfer)) != transfers->end();
 }
 
-// A client that can cut files into chunks gets the address of a Xet write token instead of a link.
+bool may_commit(const Context& context, const std::string& revision) {
+  try {
+    context.services.hub.require_commit(context.caller, context.repo->repo_id, revision);
+    return true;
+  } catch (const Error& error) {
+    if (error.code() != Code::forbidden && error.code() != Code::not_found) throw;
+    return false;
+  }
+}
+
+// A client that can cut files into chunks gets the address of a Xet write token instead of a link: of one for a pull request, if that is
+// all the caller may open (@huggingface/hub asks exactly there).
 std::optional<std::string> find_xet_refresh(const Context& context, const json::object& body) {
   if (!names(body, "xet")) return std::nullopt;
   std::string revision = "main";
   if (const json::object* ref = find_object(body, "ref")) revision = find_string(*ref, "name").value_or("main");
   if (revision.starts_with("refs/heads/")) revision.erase(0, 11);
   return context.request.base_url + "/api/" + std::string(hub::plural(context.repo->repo_id.type)) + "/" + http::percent_encode(context.repo->repo_id.owner) + "/" +
-         http::percent_encode(context.repo->repo_id.name) + "/xet-write-token/" + http::percent_encode(revision);
+         http::percent_encode(context.repo->repo_id.name) + "/xet-write-token/" + http::percent_encode(revision) + (may_commit(context, revision) ? "" : "?create_pr=1");
 }
 
 json::object object_error(json::object object, int code, const std::string& message) {

@@ -18,11 +18,13 @@ json::object owner_json(const hub::Account& account) {
           {"avatarUrl", ""}, {"isHf", false}, {"isPro", false}};
 }
 
-json::array organisations_of(hub::Hub& hub, const hub::User& user) {
+json::array organisations_of(hub::Hub& hub, const hub::User& user, const hub::Caller* asker) {
   json::array out;
-  for (const hub::Membership& one : hub.memberships(user))
+  for (const hub::Membership& one : hub.memberships(user)) {
+    if (asker != nullptr && !asker->lets_know_membership(one.organisation)) continue;
     out.push_back(json::object{{"type", "org"}, {"id", one.organisation}, {"name", one.organisation}, {"fullname", full_name_of(one.full_name, one.organisation)},
                                {"avatarUrl", ""}, {"roleInOrg", one.role}, {"isEnterprise", false}, {"canPay", false}, {"periodEnd", nullptr}});
+  }
   return out;
 }
 

@@ -1,1 +1,1 @@
-list(APPEND api_sources oauth/rows.cpp oauth/device.cpp)
+list(APPEND api_sources oauth/rows.cpp oauth/device.cpp oauth/token.cpp oauth/authorize.cpp oauth/openid.cpp)

@@ -378,6 +378,38 @@ DROP TABLE repo_tags;
 DROP INDEX repos_by_modified;
 DROP INDEX repos_by_downloads;
 )sql",
+    // OAuth applications (authorization code grant).
+    R"sql(
+CREATE TABLE oauth_apps (
+  id INTEGER PRIMARY KEY,
+  client_id TEXT NOT NULL UNIQUE,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  name TEXT NOT NULL,
+  homepage TEXT NOT NULL,
+  redirect_uris TEXT NOT NULL,
+  secret_hash BLOB NOT NULL,
+  created_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX oauth_apps_by_user ON oauth_apps(user_id);
+CREATE TABLE oauth_codes (
+  hash BLOB PRIMARY KEY,
+  app_id INTEGER NOT NULL REFERENCES oauth_apps(id) ON DELETE CASCADE,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  redirect_uri TEXT NOT NULL,
+  scopes TEXT NOT NULL,
+  organisations TEXT NOT NULL,
+  challenge TEXT NOT NULL,
+  nonce TEXT NOT NULL,
+  expires_ms INTEGER NOT NULL,
+  grant_id INTEGER NOT NULL DEFAULT 0
+) STRICT, WITHOUT ROWID;
+CREATE INDEX oauth_codes_by_app ON oauth_codes(app_id);
+CREATE INDEX oauth_codes_by_user ON oauth_codes(user_id);
+CREATE INDEX oauth_codes_by_end ON oauth_codes(expires_ms);
+CREATE INDEX oauth_grants_by_client ON oauth_grants(client_id);
+CREATE INDEX tokens_by_grant ON tokens(oauth_grant);
+ALTER TABLE tokens ADD COLUMN oauth_scopes TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 // The collation of NOCASE columns on PostgreSQL: letters that differ only in case are equal.

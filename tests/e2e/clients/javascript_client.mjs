@@ -234,9 +234,18 @@ operation('collections: create, list, delete', async () => {
 
 operation('copyFile from a repository into a repository', async () => ({ absent: 'this version copies into buckets only' }));
 
-operation('oauthLoginUrl', async () => {
-  const url = new URL(await hub.oauthLoginUrl({ hubUrl, clientId: 'matrix', redirectUrl: 'https://example.org/back', localStorage: {} }));
-  same([url.origin, url.searchParams.get('response_type')], [new URL(hubUrl).origin, 'code']);
+operation('oauthLoginUrl and oauthHandleRedirect', async () => {
+  const redirectUrl = 'https://example.org/back', kept = {};
+  const ask = (path, body) =>
+    fetch(hubUrl + path, { method: 'POST', body: JSON.stringify(body), headers: { Authorization: 'Bearer ' + mine.accessToken, 'Content-Type': 'application/json' } }).then((answer) => answer.json());
+  const { clientId } = await ask('/api/lyceum/oauth/apps', { name: 'matrix', redirectUris: [redirectUrl] });
+  const url = new URL(await hub.oauthLoginUrl({ hubUrl, clientId, redirectUrl, scopes: 'openid profile', localStorage: kept }));
+  same([url.origin, url.pathname, url.searchParams.get('response_type')], [new URL(hubUrl).origin, '/oauth/authorize', 'code']);
+  const { redirect } = await ask('/api/lyceum/oauth/authorization' + url.search, { approve: true });
+  const login = await hub.oauthHandleRedirect({ hubUrl, redirectedUrl: redirect, ...kept });
+  same([login.userInfo.preferred_username, login.scope], ['admin', 'openid profile']);
+  same((await hub.whoAmI({ hubUrl, accessToken: login.accessToken })).name, 'admin');
+  await refuses(400, () => hub.oauthHandleRedirect({ hubUrl, redirectedUrl: redirect, ...kept }));
 });
 
 operation('not offered: jobs', async () => {
