@@ -40,6 +40,7 @@ void configure_run(Options& options, const Globals& globals, Run& run);
 void configure_tune(Options& options, const Globals& globals, Run& run);
 void configure_pretrain(Options& options, const Globals& globals, Run& run);
 void configure_compare(Options& options, const Globals& globals, Run& run);
+void configure_merge(Options& options, const Globals& globals, Run& run);
 void configure_logits(Options& options, const Globals& globals, Run& run);
 void configure_deploy(Options& options, const Globals& globals, Run& run);
 void configure_reproduce(Options& options, const Globals& globals, Run& run);

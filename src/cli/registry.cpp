@@ -13,6 +13,7 @@ constexpr Command kCommands[] = {
     {"tune", "fine-tune a model with LoRA on a code folder, a git repository or chats, and publish the adapter", configure_tune},
     {"pretrain", "train a small model from scratch: tokenizer and all parameters", configure_pretrain},
     {"compare", "measure base against adapter on held-out files, with a bootstrap interval", configure_compare},
+    {"merge", "make one plain model out of a base and a LoRA or DoRA adapter", configure_merge},
     {"logits", "write every logit of a text, for comparison with other programs", configure_logits},
     {"deploy", "serve a model, with adapters, behind the OpenAI API", configure_deploy},
     {"reproduce", "run a recorded training again and compare the hash", configure_reproduce},

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "base/files.h"
 #include "engine/adapter_config.h"
 #include "formats/safetensors.h"
 #include "kernels/convert.h"
+#include "kernels/low_rank_norms.h"
 #include "models/sources.h"
 
 namespace lyceum::engine {
@@ -19,6 +21,7 @@ namespace {
 struct Slot {
   const models::Linear* linear;
   LowRank* pair;
+  std::vector<float> magnitude = {};   // DoRA
 };
 
 std::map<std::string, Slot> list_slots(const models::Decoder& decoder, Adapter& adapter) {
@@ -28,9 +31,9 @@ std::map<std::string, Slot> list_slots(const models::Decoder& decoder, Adapter& 
     AdapterLayer& to = adapter.layers[i];
     const std::pair<const models::Linear*, LowRank*> pairs[] = {{&from.q, &to.q}, {&from.k, &to.k}, {&from.v, &to.v}, {&from.o, &to.o},
                                                                 {&from.gate, &to.gate}, {&from.up, &to.up}, {&from.down, &to.down}};
-    for (const auto& [linear, pair] : pairs) slots[linear->name] = {linear, pair};
+    for (const auto& [linear, pair] : pairs) slots[linear->name] = {linear, pair, {}};
   }
-  slots[decoder.head.name] = {&decoder.head, &adapter.head};
+  slots[decoder.head.name] = {&decoder.head, &adapter.head, {}};
   return slots;
 }
 
@@ -63,25 +66,39 @@ class Loader {
 
   [[noreturn]] void fail(const std::string& why) const { throw Error(Code::unprocessable, "adapter " + folder_.string() + ": " + why); }
 
-  // "base_model.model.<module>.lora_A.weight" -> <module>, and which half.
+  // "base_model.model.<module>.lora_A.weight" -> <module>, and which part of it.
   void place(const formats::SafetensorsTensor& tensor) {
     constexpr std::string_view kPrefix = "base_model.model.";
     std::string_view rest = tensor.name;
     if (!rest.starts_with(kPrefix)) fail("tensor " + tensor.name + " does not begin with base_model.model.");
     rest.remove_prefix(kPrefix.size());
     refuse_other_kinds(tensor.name);
-    const bool is_a = rest.ends_with(".lora_A.weight");
-    if (!is_a && !rest.ends_with(".lora_B.weight")) fail("tensor " + tensor.name + " is not a LoRA A or B matrix");
-    rest.remove_suffix(std::string_view(".lora_A.weight").size());
+    constexpr std::string_view kMagnitude = ".lora_magnitude_vector";
+    const bool is_a = rest.ends_with(".lora_A.weight"), is_magnitude = rest.ends_with(kMagnitude);
+    if (!is_a && !is_magnitude && !rest.ends_with(".lora_B.weight")) fail("tensor " + tensor.name + " is not a LoRA A or B matrix");
+    rest.remove_suffix(is_magnitude ? kMagnitude.size() : std::string_view(".lora_A.weight").size());
     const auto found = slots_.find(std::string(rest));
     if (found == slots_.end()) fail("tensor " + tensor.name + " matches no linear layer of the base model; is this the adapter of another model?");
     if (!config_.targets(found->first)) fail("tensor " + tensor.name + " belongs to a module that target_modules does not name");
+    if (is_magnitude) return place_magnitude(tensor, found->second);
     place_half(tensor, found->second, is_a);
   }
 
+  void place_magnitude(const formats::SafetensorsTensor& tensor, Slot& slot) {
+    if (!config_.dora) fail("tensor " + tensor.name + " is DoRA's, but use_dora is not set in adapter_config.json");
+    const auto dtype = models::find_dtype(tensor.dtype);
+    const uint64_t rows = slot.linear->weight.rows;
+    if (!dtype || tensor.shape != std::vector<uint64_t>{rows}) fail("tensor " + tensor.name + " must be one of F32, F16 or BF16 and have shape [" + std::to_string(rows) + "]");
+    const tensor::WeightView view{file_->bytes(tensor).data(), *dtype, 1, rows};
+    check_values(tensor.name, view, false);
+    slot.magnitude.resize(rows);
+    kernels::dequantize_row(view, 0, slot.magnitude.data());
+    adapter_->parameters += rows;
+  }
+
   void refuse_other_kinds(const std::string& name) const {
-    constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kKinds = {
-        {{"lora_magnitude_vector", "DoRA"}, {"lora_embedding_", "LoRA on embeddings"}, {"lora_B.bias", "lora_bias"},
+    constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kKinds = {
+        {{"lora_embedding_", "LoRA on embeddings"}, {"lora_B.bias", "lora_bias"},
          {"trainable_tokens_delta", "trainable_token_indices"}, {"base_layer.", "saved base tensors"}, {".bias", "trained biases"}}};
     for (const auto& [part, kind] : kKinds) {
       if (name.find(part) == std::string::npos) continue;
@@ -126,7 +143,32 @@ class Loader {
     if (!has_a && config_.requires_tensors(name)) fail("target_modules names " + name + ", but the file has no tensors for it");
     if (!has_a) return;
     pair.scale = config_.scale(name);
+    if (config_.dora) finish_dora(name, slot);
     adapter_->rank_max = std::max(adapter_->rank_max, static_cast<uint32_t>(pair.a.rows));
+  }
+
+  static std::vector<float> floats_of(const tensor::WeightView& view) {
+    std::vector<float> out(view.rows * view.columns);
+    for (size_t row = 0; row < view.rows; ++row) kernels::dequantize_row(view, row, out.data() + row * view.columns);
+    return out;
+  }
+
+  // The scale of each output: fixed once A and B are.
+  void finish_dora(const std::string& name, Slot& slot) {
+    if (slot.magnitude.empty()) fail("module " + name + " has no lora_magnitude_vector, which use_dora needs");
+    if (!pool_) pool_.emplace(0);
+    LowRank& pair = *slot.pair;
+    const auto& weight = slot.linear->weight;
+    const std::vector<float> a = floats_of(pair.a), b = floats_of(pair.b);
+    const auto scales = std::make_shared<std::vector<float>>(weight.rows);
+    kernels::low_rank_row_norms(*pool_, weight, kernels::row_square_norms(*pool_, weight), {a.data(), pair.a.rows, pair.a.columns},
+                                {b.data(), pair.b.rows, pair.b.columns}, pair.scale, *scales);
+    for (size_t row = 0; row < weight.rows; ++row) {
+      if ((*scales)[row] == 0) fail("module " + name + ": row " + std::to_string(row) + " of base and adapter together is zero, which DoRA cannot scale");
+      (*scales)[row] = slot.magnitude[row] / (*scales)[row];
+    }
+    pair.row_scale = *scales;
+    adapter_->storage.push_back(scales);
   }
 
   fs::path folder_;
@@ -134,6 +176,7 @@ class Loader {
   std::shared_ptr<formats::SafetensorsFile> file_;
   std::shared_ptr<Adapter> adapter_ = std::make_shared<Adapter>();
   std::map<std::string, Slot> slots_;
+  std::optional<ThreadPool> pool_;   // made for the first DoRA module
   bool any_nonzero_ = false;
 };
 

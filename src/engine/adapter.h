@@ -1,12 +1,14 @@
-// adapter.h: a LoRA adapter in PEFT's files, over one decoder. For a linear module y = W x + b the adapter adds
-// scale * B (A x), A: (r, in), B: (out, r), scale = alpha / r, or alpha / sqrt(r) with use_rslora.
+// adapter.h: a LoRA or DoRA adapter in PEFT's files, over one decoder. For a linear module y = W x + b LoRA adds
+// scale * B (A x), A: (r, in), B: (out, r), scale = alpha / r, or alpha / sqrt(r) with use_rslora. DoRA makes it
+// y = row_scale * (W x + scale * B (A x)) + b with row_scale = lora_magnitude_vector / |W + scale B A| by row.
 //
 // What would be silently without effect or wrong elsewhere is refused here: a tensor that belongs to no layer, half a pair, a wrong
-// shape, all zeros, a variant (DoRA, LoftQ, …) that changes the arithmetic.
+// shape, all zeros, a variant (LoftQ, …) that changes the arithmetic.
 #pragma once
 
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,6 +19,7 @@ namespace lyceum::engine {
 struct LowRank {
   tensor::WeightView a, b;         // empty where the adapter does not touch the module
   float scale = 0;
+  std::span<const float> row_scale;   // DoRA, one an output; empty = plain LoRA
 };
 
 struct AdapterLayer {

@@ -13,9 +13,9 @@ namespace lyceum::engine {
 
 namespace {
 
-// Fields whose presence with any value but null, false, {} or [] is another method than plain LoRA.
-constexpr std::array<std::string_view, 17> kVariantFields = {
-    "use_dora", "use_qalora", "lora_bias", "modules_to_save", "trainable_token_indices", "layer_replication", "target_parameters",
+// Fields whose presence with any value but null, false, {} or [] is another method than LoRA or DoRA.
+constexpr std::array<std::string_view, 16> kVariantFields = {
+    "use_qalora", "lora_bias", "modules_to_save", "trainable_token_indices", "layer_replication", "target_parameters",
     "eva_config", "corda_config", "lora_ga_config", "velora_config", "monteclora_config", "arrow_config", "kasa_config",
     "use_bdlora", "alora_invocation_tokens", "fan_in_fan_out"};
 // Initialisations that also change the base weights: over the original base the adapter alone is wrong.
@@ -122,6 +122,7 @@ AdapterConfig read_adapter_config(const std::filesystem::path& path) {
   out.rank_ = static_cast<uint64_t>(check_rank(find_number(config, "r").value_or(8)));
   out.alpha_ = find_number(config, "lora_alpha").value_or(8);
   out.rank_stabilised_ = find_bool(config, "use_rslora").value_or(false);
+  out.dora = find_bool(config, "use_dora").value_or(false);
   const auto read_pattern = [&](std::string_view field, AdapterConfig::Pattern& pattern) {
     const json::object* entries = find_object(config, field);
     if (entries == nullptr) return;

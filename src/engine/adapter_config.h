@@ -1,4 +1,4 @@
-// adapter_config.h: PEFT's adapter_config.json, LoRA only. Fields that change the arithmetic and are not implemented are refused by
+// adapter_config.h: PEFT's adapter_config.json, LoRA and DoRA only. Fields that change the arithmetic and are not implemented are refused by
 // name; fields that matter in training only are ignored.
 #pragma once
 
@@ -14,6 +14,7 @@ namespace lyceum::engine {
 class AdapterConfig {
  public:
   std::string base_model;                    // base_model_name_or_path; may be empty
+  bool dora = false;                         // use_dora
 
   // Could target_modules mean this module? True when the file does not allow to tell (null).
   bool targets(const std::string& module) const;

@@ -61,7 +61,7 @@ constexpr const char* kLayer0 = "base_model.model.model.layers.0.";
 TEST_F(AdapterRefusal, TheCopyItselfLoads) { EXPECT_EQ(load(), ""); }
 
 TEST_F(AdapterRefusal, NamesVariantsThatAreNotPlainLora) {
-  for (const char* field : {"use_dora", "lora_bias", "use_qalora", "fan_in_fan_out"}) {
+  for (const char* field : {"lora_bias", "use_qalora", "fan_in_fan_out"}) {
     config_[field] = true;
     EXPECT_TRUE(contains(load(), field)) << field;
     config_[field] = false;
@@ -118,6 +118,16 @@ TEST_F(AdapterRefusal, AllZeros) {
     if (contains(name, "lora_B")) data.assign(data.size(), '\0');
   }
   EXPECT_TRUE(contains(load(), "every B matrix is zero"));
+}
+
+TEST_F(AdapterRefusal, DoraWithoutItsMagnitudesOrTheOtherWayRound) {
+  config_["use_dora"] = true;
+  EXPECT_TRUE(contains(load(), "has no lora_magnitude_vector, which use_dora needs"));
+  config_["use_dora"] = false;
+  add(std::string(kLayer0) + "mlp.up_proj.lora_magnitude_vector", {4});
+  EXPECT_TRUE(contains(load(), "use_dora is not set"));
+  config_["use_dora"] = true;
+  EXPECT_TRUE(contains(load(), "must be one of F32, F16 or BF16 and have shape"));
 }
 
 TEST_F(AdapterRefusal, NotFinite) {

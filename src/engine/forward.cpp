@@ -114,8 +114,15 @@ const kernels::RopeTable* Forward::get_rope_table(const models::Rope& rope, uint
 template <typename Select>
 void Forward::apply(const models::Linear& linear, ConstRows x, Rows y, Write write, std::span<const Group> groups, Select select) {
   const auto* bias = reinterpret_cast<const float*>(linear.bias.data);
-  kernels::matmul(pool_, x, linear.weight, bias, y, write);
+  const auto is_dora = [&](const Group& group) { return group.adapter != nullptr && !select(*group.adapter).row_scale.empty(); };
+  const bool apart = std::any_of(groups.begin(), groups.end(), is_dora);   // DoRA scales the base's part too
+  if (!apart) kernels::matmul(pool_, x, linear.weight, bias, y, write);
   for (const Group& group : groups) {
+    if (is_dora(group)) {
+      apply_dora(linear, select(*group.adapter), slice(x, group.row, group.rows), slice(y, group.row, group.rows), write);
+      continue;
+    }
+    if (apart) kernels::matmul(pool_, slice(x, group.row, group.rows), linear.weight, bias, slice(y, group.row, group.rows), write);
     if (group.adapter == nullptr) continue;
     const LowRank& pair = select(*group.adapter);
     if (pair.a.empty()) continue;
@@ -123,6 +130,21 @@ void Forward::apply(const models::Linear& linear, ConstRows x, Rows y, Write wri
     kernels::matmul(pool_, slice(x, group.row, group.rows), pair.a, nullptr, low);
     kernels::matmul(pool_, low, pair.b, nullptr, slice(y, group.row, group.rows), Write::add, pair.scale);
   }
+}
+
+void Forward::apply_dora(const models::Linear& linear, const LowRank& pair, ConstRows x, Rows y, Write write) {
+  const auto* bias = reinterpret_cast<const float*>(linear.bias.data);
+  const Rows combined = rows_of(combined_, x.rows, y.columns), low = rows_of(low_rank_, x.rows, pair.a.rows);
+  kernels::matmul(pool_, x, linear.weight, nullptr, combined);
+  kernels::matmul(pool_, x, pair.a, nullptr, low);
+  kernels::matmul(pool_, low, pair.b, nullptr, combined, Write::add, pair.scale);
+  const bool add = write == Write::add;
+  pool_.run(y.rows, [&](size_t row, unsigned) {
+    for (size_t j = 0; j < y.columns; ++j) {
+      const float value = pair.row_scale[j] * combined.row(row)[j] + (bias != nullptr ? bias[j] : 0.0f);
+      y.row(row)[j] = add ? y.row(row)[j] + value : value;
+    }
+  });
 }
 
 void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {

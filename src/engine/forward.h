@@ -68,6 +68,8 @@ class Forward {
   // y (+)= W x + bias + adapters.
   template <typename Select>
   void apply(const models::Linear& linear, kernels::ConstRows x, kernels::Rows y, kernels::Write write, std::span<const Group> groups, Select select);
+  // y (+)= row_scale * (W x + scale * B A x) + bias, for rows of one DoRA adapter.
+  void apply_dora(const models::Linear& linear, const LowRank& pair, kernels::ConstRows x, kernels::Rows y, kernels::Write write);
   kernels::Rows rows_of(std::vector<float>& buffer, size_t rows, size_t columns);
 
   const models::Decoder& decoder_;
@@ -83,7 +85,7 @@ class Forward {
   std::vector<uint32_t> documents_;
   std::vector<std::byte*> block_pointers_;
   std::vector<kernels::CachedQuery> queries_;
-  std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, selected_, logits_;
+  std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, combined_, selected_, logits_;
 };
 
 }  // namespace lyceum::engine

@@ -85,12 +85,19 @@ TEST_P(Gradients, AgreeWithPyTorchInDouble) {
 
 INSTANTIATE_TEST_SUITE_P(Switches, Gradients, testing::Values("llama_gqa", "llama_tied", "qwen2_bias", "qwen3_qk_norm", "mistral_window"));
 
-class LoraRun : public testing::TestWithParam<const char*> {};
+struct AdapterCase {
+  std::string folder, base;
+  bool rslora = false, dora = false;
+};
+LoraOptions options_of(const AdapterCase& each) { return {.r = 4, .alpha = 8, .rslora = each.rslora, .dora = each.dora}; }
+fs::path base_of(const AdapterCase& each) { return kGoldens / "lora" / each.base / "base"; }
+
+class LoraRun : public testing::TestWithParam<AdapterCase> {};
 
 TEST_P(LoraRun, FiftyStepsAgreeWithPeft) {
-  const fs::path folder = kGoldens / "lora" / GetParam();
+  const fs::path folder = kGoldens / "lora" / GetParam().folder;
   const json::object expected = load_expected(folder);
-  const auto model = make_lora_model(models::load_decoder(folder / "base"), {.r = 4, .alpha = 8});
+  const auto model = make_lora_model(models::load_decoder(base_of(GetParam())), options_of(GetParam()));
   read_adapter(folder / "initial", *model);
   RowStream rows(std::make_shared<FixedSamples>(samples_of(expected)), {.sequence_length = 64, .shuffle = false});
   ThreadPool pool(2);
@@ -120,10 +127,120 @@ TEST_P(LoraRun, FiftyStepsAgreeWithPeft) {
     furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
   }
   EXPECT_LT(furthest, 1e-3);
-  std::printf("%s: losses within %.1e, adapter within %.1e\n", GetParam(), worst, furthest);
+  std::printf("%s: losses within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, furthest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, LoraRun, testing::Values("llama_gqa", "qwen2_bias"));
+// What PEFT wrote, read and written again, is the same file: names, order, shapes and values.
+TEST_P(LoraRun, AdapterFileSurvivesReadingAndWriting) {
+  const fs::path initial = kGoldens / "lora" / GetParam().folder / "initial";
+  const auto model = make_lora_model(models::load_decoder(base_of(GetParam())), options_of(GetParam()));
+  read_adapter(initial, *model);
+  const TempFolder out;
+  write_adapter(out.path(), *model, options_of(GetParam()), {"base", ""});
+  EXPECT_EQ(read_file(out.path() / "adapter_model.safetensors"), read_file(initial / "adapter_model.safetensors"));
+  const json::object ours = parse_json(read_file(out.path() / "adapter_config.json"), "ours").as_object();
+  const json::object peft = parse_json(read_file(initial / "adapter_config.json"), "PEFT's").as_object();
+  for (const char* field : {"use_dora", "use_rslora", "r", "lora_alpha", "peft_type", "bias", "task_type"}) EXPECT_EQ(ours.at(field), peft.at(field)) << field;
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, LoraRun,
+                         testing::Values(AdapterCase{"llama_gqa", "llama_gqa"}, AdapterCase{"qwen2_bias", "qwen2_bias"},
+                                         AdapterCase{"llama_gqa_rslora", "llama_gqa", true, false}, AdapterCase{"llama_gqa_dora", "llama_gqa", false, true},
+                                         AdapterCase{"qwen2_bias_dora", "qwen2_bias", false, true}),
+                         [](const auto& each) { return each.param.folder; });
+
+struct PreferenceCase {
+  std::string folder, base;
+  bool dora = false;
+};
+class DpoRun : public testing::TestWithParam<PreferenceCase> {};
+
+std::vector<Sample> pairs_of(const json::object& expected) {
+  std::vector<Sample> samples;
+  for (const json::value& pair : expected.at("pairs").as_array()) {
+    const auto prompt = json::value_to<std::vector<int32_t>>(pair.at("prompt"));
+    Sample& sample = samples.emplace_back();
+    for (const char* side : {"chosen", "rejected"}) {
+      const auto answer = json::value_to<std::vector<int32_t>>(pair.at(side));
+      if (!sample.ids.empty()) sample.split = sample.ids.size();
+      sample.ids.insert(sample.ids.end(), prompt.begin(), prompt.end());
+      sample.labelled.resize(sample.ids.size(), 0);
+      sample.ids.insert(sample.ids.end(), answer.begin(), answer.end());
+      sample.labelled.resize(sample.ids.size(), 1);
+    }
+  }
+  return samples;
+}
+
+// Ours is packed, theirs a document at a time.
+TEST_P(DpoRun, FiftyStepsAgreeWithPyTorch) {
+  const fs::path folder = kGoldens / "dpo" / GetParam().folder;
+  const json::object expected = load_expected(folder);
+  const auto model = make_lora_model(models::load_decoder(kGoldens / "lora" / GetParam().base / "base"), {.r = 4, .alpha = 8, .dora = GetParam().dora});
+  read_adapter(folder / "initial", *model);
+  RowStream rows(make_fixed_source(pairs_of(expected)), {.sequence_length = 64, .shuffle = false});
+  ThreadPool pool(2);
+  TrainOptions options;
+  options.objective = Objective::preference;
+  options.preference = {expected.at("beta").to_number<double>(), expected.at("label_smoothing").to_number<double>()};
+  options.schedule = {.kind = ScheduleKind::cosine, .peak = 2e-3, .warmup_steps = 5, .total_steps = 50};
+  options.rows_per_batch = 2;
+  options.accumulation = 2;
+  options.weight_decay = 0.01;
+  options.network.positions_max = 64;
+  Trainer trainer(*model, rows, pool, options);
+  double worst = 0, worst_reward = 0;
+  for (uint64_t i = 0; i < 50; ++i) {
+    const StepReport report = trainer.step();
+    const auto pairs = static_cast<double>(report.preference.pairs);
+    const auto wanted = [&](const char* name) { return expected.at(name).at(i).to_number<double>(); };
+    worst = std::max(worst, std::abs(report.loss / wanted("losses") - 1.0));
+    worst_reward = std::max(worst_reward, std::abs(report.preference.chosen_reward / pairs - wanted("rewards/chosen")));
+    worst_reward = std::max(worst_reward, std::abs(report.preference.rejected_reward / pairs - wanted("rewards/rejected")));
+    EXPECT_NEAR(report.preference.accuracy / pairs, wanted("rewards/accuracies"), 1e-12);
+    EXPECT_NEAR(report.preference.chosen_logp / pairs, wanted("logps/chosen"), 2e-3);
+    EXPECT_NEAR(report.preference.rejected_logp / pairs, wanted("logps/rejected"), 2e-3);
+    EXPECT_NEAR(report.gradient_norm / wanted("norms"), 1.0, 1e-3);
+  }
+  EXPECT_LT(worst, 1e-4);
+  EXPECT_LT(worst_reward, 1e-3);
+  const formats::SafetensorsFile file(folder / "final.safetensors");
+  double furthest = 0;
+  for (const Parameter& parameter : model->parameters) {
+    const auto* tensor = file.header().find("base_model.model." + parameter.name);
+    ASSERT_NE(tensor, nullptr) << parameter.name;
+    furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
+  }
+  EXPECT_LT(furthest, 1e-3);
+  std::printf("%s: losses within %.1e, rewards within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, worst_reward, furthest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DpoRun, testing::Values(PreferenceCase{"llama_gqa_plain", "llama_gqa"}, PreferenceCase{"qwen2_bias_smoothed", "qwen2_bias", true}),
+                         [](const auto& each) { return each.param.folder; });
+
+class DoraGradients : public testing::TestWithParam<const char*> {};
+
+TEST_P(DoraGradients, AgreeWithPeftInDouble) {
+  const fs::path folder = kGoldens / "lora" / (std::string(GetParam()) + "_dora");
+  const json::object expected = load_expected(folder);
+  const auto model = make_lora_model(models::load_decoder(kGoldens / "lora" / GetParam() / "base"), {.r = 4, .alpha = 8, .dora = true});
+  read_adapter(folder / "initial", *model);
+  ThreadPool pool(2);
+  Network network(*model, pool, {.positions_max = 64});
+  Batch batch;
+  append_row(batch, pack_rows(samples_of(expected), {.sequence_length = 64}).at(0));
+  const double loss = network.forward_backward(batch, 1.0f, 0);
+  EXPECT_NEAR(loss / expected.at("gradient_loss").to_number<double>(), 1.0, 1e-5);
+  const formats::SafetensorsFile file(folder / "gradients.safetensors");
+  EXPECT_EQ(file.header().tensors.size(), model->parameters.size());
+  for (const Parameter& parameter : model->parameters) {
+    const auto* tensor = file.header().find("base_model.model." + parameter.name);
+    ASSERT_NE(tensor, nullptr) << parameter.name;
+    EXPECT_LT(relative_distance(parameter.gradient, floats_of(file, *tensor)), 2e-5) << parameter.name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, DoraGradients, testing::Values("llama_gqa", "qwen2_bias"));
 
 }  // namespace
 }  // namespace lyceum::tuning

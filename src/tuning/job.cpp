@@ -39,6 +39,7 @@ LoraOptions lora_options(const Recipe& recipe) {
   options.alpha = static_cast<float>(recipe.lora_alpha);
   options.dropout = static_cast<float>(recipe.lora_dropout);
   options.rslora = recipe.use_rslora;
+  options.dora = recipe.use_dora;
   options.targets = recipe.target_modules;
   options.seed = recipe.seed;
   return options;
@@ -51,6 +52,19 @@ json::object pretrain_config(const Recipe& recipe) {
   config["eos_token_id"] = 0;
   if (!config.contains("max_position_embeddings")) config["max_position_embeddings"] = recipe.seq_len;
   return config;
+}
+
+// The step's means under the names that TRL logs them by.
+void add_preference(json::object& line, const PreferenceSums& sums) {
+  if (sums.pairs == 0) return;
+  const auto pairs = static_cast<double>(sums.pairs);
+  line["pairs"] = sums.pairs;
+  line["rewards/chosen"] = sums.chosen_reward / pairs;
+  line["rewards/rejected"] = sums.rejected_reward / pairs;
+  line["rewards/accuracies"] = sums.accuracy / pairs;
+  line["rewards/margins"] = (sums.chosen_reward - sums.rejected_reward) / pairs;
+  line["logps/chosen"] = sums.chosen_logp / pairs;
+  line["logps/rejected"] = sums.rejected_logp / pairs;
 }
 
 // What a checkpoint must agree on. Where the rate so far does not depend on the run's end, the end may be moved.
@@ -120,6 +134,7 @@ class Job {
 
  private:
   bool pretrain() const { return recipe_.method == "pretrain"; }
+  bool dpo() const { return recipe_.objective == "dpo"; }
 
   void tell(const std::string& phase, const std::string& message) {
     append_line(folder_ / "progress.jsonl", {{"phase", phase}, {"message", message}});
@@ -170,7 +185,7 @@ class Job {
   void prepare_stream() {
     const int32_t eos = model_->config.eos_ids.empty() ? -1 : model_->config.eos_ids[0];
     source_ = make_source(recipe_, data_, text_, eos, counts_);
-    pack_ = {.sequence_length = recipe_.seq_len, .packing = recipe_.packing, .shuffle = recipe_.shuffle, .seed = recipe_.seed};
+    pack_ = {.sequence_length = dpo() ? size_t{2} * recipe_.seq_len : recipe_.seq_len, .packing = recipe_.packing, .shuffle = recipe_.shuffle, .seed = recipe_.seed};
     std::string inputs = json::serialize(inputs_of(recipe_)) + data_.manifest_sha256;
     for (const auto& [file, hash] : facts_.base_sha256) inputs += file + hash;
     inputs_sha256_ = sha256_hex(inputs);
@@ -207,6 +222,8 @@ class Job {
     options.epsilon = recipe_.adam_epsilon;
     options.max_gradient_norm = recipe_.max_grad_norm;
     options.seed = recipe_.seed;
+    options.objective = dpo() ? Objective::preference : Objective::next_token;
+    options.preference = {recipe_.dpo_beta, recipe_.dpo_label_smoothing};
     options.network = {.recompute = recipe_.gradient_checkpointing, .positions_max = recipe_.seq_len};
     return options;
   }
@@ -215,9 +232,16 @@ class Job {
   double measured_tokens_per_second() {
     Batch batch;
     append_row(batch, RowStream(source_, pack_).next());
-    trainer_->network().forward_backward(batch, 0.0f, 0);
+    const auto run = [&] {
+      if (dpo()) {
+        trainer_->network().preference_forward_backward(batch, {recipe_.dpo_beta, recipe_.dpo_label_smoothing}, 0.0f, 0);
+      } else {
+        trainer_->network().forward_backward(batch, 0.0f, 0);
+      }
+    };
+    run();
     const double started = monotonic_seconds();
-    trainer_->network().forward_backward(batch, 0.0f, 0);
+    run();
     return static_cast<double>(batch.tokens()) / std::max(1e-9, monotonic_seconds() - started);
   }
 
@@ -268,6 +292,7 @@ class Job {
     progress.seconds_left = rate_.seconds_per_step() * static_cast<double>(steps_ - step.step);
     json::object line = {{"phase", "train"}, {"step", step.step}, {"steps", steps_}, {"loss", step.loss}, {"learning_rate", step.learning_rate},
                          {"gradient_norm", step.gradient_norm}, {"tokens", step.tokens}, {"labelled_tokens", step.labels}};
+    add_preference(line, step.preference);
     state_.history.push_back(line);
     line["tokens_per_second"] = std::round(progress.tokens_per_second);
     line["seconds_left"] = std::round(progress.seconds_left);

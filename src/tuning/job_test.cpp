@@ -91,6 +91,19 @@ TEST_F(JobRuns, StoppedAndResumedGivesTheSameBytes) {
   EXPECT_EQ(run("parts", spec(pretrain_recipe())).output_sha256, whole.output_sha256);
 }
 
+TEST_F(JobRuns, DoraIsTheSameWithAnyThreadsAndWhenResumed) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  const json::object changes = {{"use_dora", true}, {"lora_dropout", 0.1}};
+  const JobResult whole = run("dora1", lora_spec(model.output, changes), {.threads = 1});
+  EXPECT_EQ(whole.output_sha256, run("dora2", lora_spec(model.output, changes), {.threads = 2}).output_sha256);
+  const formats::SafetensorsFile file(whole.output / "adapter_model.safetensors");
+  EXPECT_EQ(file.header().tensors.size(), 2u * 7u * 3u);
+  EXPECT_EQ(file.header().find("base_model.model.model.layers.1.mlp.down_proj.lora_magnitude_vector")->shape, std::vector<uint64_t>{16});
+  stop_after_ = 3;
+  EXPECT_TRUE(run("dora3", lora_spec(model.output, changes), {.cancel = &cancel_}).cancelled);
+  EXPECT_EQ(run("dora3", lora_spec(model.output, changes)).output_sha256, whole.output_sha256);
+}
+
 TEST_F(JobRuns, EndMayBeMovedOnlyUnderAStableSchedule) {
   json::object longer = pretrain_recipe();
   longer["max_steps"] = 100;

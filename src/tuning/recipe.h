@@ -16,6 +16,7 @@ namespace lyceum::tuning {
 struct Recipe {
   // What to train, on what.
   std::string method = "lora";            // lora | full | pretrain (from scratch)
+  std::string objective = "sft";          // sft (next token) | dpo (preference pairs)
   std::string base_model;                 // repo id or folder; empty for pretrain
   std::string dataset;                    // folder, file or repo id
   std::string data_format = "auto";       // code | chat | text | auto
@@ -40,6 +41,11 @@ struct Recipe {
   double val_size = 0;                    // fraction of the files held out
   std::string holdout = "path";           // path (stable hash) | time (last changed in git)
 
+  // Preference pairs.
+  double dpo_beta = 0.1;
+  double dpo_label_smoothing = 0;
+  std::string dpo_loss = "sigmoid";
+
   // Optimisation.
   uint32_t micro_batch_size = 1;
   uint32_t gradient_accumulation_steps = 1;
@@ -62,6 +68,7 @@ struct Recipe {
   double lora_alpha = 32;
   double lora_dropout = 0;
   bool use_rslora = false;
+  bool use_dora = false;
   std::vector<std::string> target_modules;   // empty = all linear layers but the head
 
   // Running and saving.

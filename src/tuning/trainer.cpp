@@ -23,12 +23,8 @@ StepReport Trainer::step() {
   }
   report.step = steps_done_ + 1;
   report.learning_rate = learning_rate(options_.schedule, steps_done_);
-  const auto scale = static_cast<float>(1.0 / static_cast<double>(std::max<size_t>(1, report.labels)));
   for (Parameter& parameter : model_.parameters) std::fill(parameter.gradient.begin(), parameter.gradient.end(), 0.0f);
-  Rng keys(options_.seed ^ (report.step << 20));
-  double sum = 0;
-  for (const Batch& batch : batches) sum += network_.forward_backward(batch, scale, keys.next() | 1);
-  report.loss = sum / static_cast<double>(std::max<size_t>(1, report.labels));
+  report.loss = run_batches(batches, report);
 
   std::vector<std::span<const float>> gradients;
   for (const Parameter& parameter : model_.parameters) gradients.emplace_back(parameter.gradient);
@@ -39,6 +35,31 @@ StepReport Trainer::step() {
   update(report.learning_rate, report.gradient_norm);
   steps_done_ = report.step;
   return report;
+}
+
+// The step's loss; gradients are left in the parameters.
+double Trainer::run_batches(const std::vector<Batch>& batches, StepReport& report) {
+  const bool pairs = options_.objective == Objective::preference;
+  size_t count = report.labels;
+  if (pairs) {
+    count = 0;
+    for (const Batch& batch : batches) count += batch.segments.size() / 2;
+  }
+  count = std::max<size_t>(1, count);
+  const auto scale = static_cast<float>(1.0 / static_cast<double>(count));
+  Rng keys(options_.seed ^ (report.step << 20));
+  double sum = 0;
+  for (const Batch& batch : batches) {
+    const uint64_t key = keys.next() | 1;
+    if (pairs) {
+      const PreferenceSums sums = network_.preference_forward_backward(batch, options_.preference, scale, key);
+      report.preference.add(sums);
+      sum += sums.loss;
+    } else {
+      sum += network_.forward_backward(batch, scale, key);
+    }
+  }
+  return sum / static_cast<double>(count);
 }
 
 void Trainer::update(double rate, double gradient_norm) {
@@ -56,6 +77,7 @@ void Trainer::update(double rate, double gradient_norm) {
     adam.weight_decay = parameter.decay ? static_cast<float>(options_.weight_decay) : 0.0f;
     kernels::adamw(pool_, adam, parameter.value, parameter.gradient, parameter.first, parameter.second);
   }
+  update_dora_norms(model_, pool_);
 }
 
 }  // namespace lyceum::tuning

@@ -1,7 +1,7 @@
 // trainer.h: optimizer steps over a model and a stream of rows.
 //
 // One step = `accumulation` batches of `rows_per_batch` rows. The loss, and so the gradient, is the mean over the labelled
-// tokens of the whole step: how the rows are cut into batches changes speed and memory, not the result. The update is AdamW
+// tokens of the whole step (with preference pairs: over the step's pairs): how the rows are cut into batches changes speed and memory, not the result. The update is AdamW
 // on float32 masters after clipping by the global norm. For one numeric profile the bytes depend on the seed and the data
 // only, not on the number of threads.
 #pragma once
@@ -19,7 +19,11 @@
 
 namespace lyceum::tuning {
 
+enum class Objective { next_token, preference };
+
 struct TrainOptions {
+  Objective objective = Objective::next_token;
+  PreferenceOptions preference;
   Schedule schedule;
   size_t rows_per_batch = 1;
   size_t accumulation = 1;
@@ -37,6 +41,7 @@ struct StepReport {
   double gradient_norm = 0; // before clipping
   size_t tokens = 0;
   size_t labels = 0;
+  PreferenceSums preference;   // sums over the step's pairs; pairs == 0 for next-token training
 };
 
 // Not thread-safe. The model, the stream and the pool outlive it.
@@ -51,6 +56,7 @@ class Trainer {
   Network& network() noexcept { return network_; }
 
  private:
+  double run_batches(const std::vector<Batch>& batches, StepReport& report);
   void update(double rate, double gradient_norm);
 
   TrainModel& model_;

@@ -83,6 +83,10 @@ Sample tokenize(const std::vector<Span>& spans, const text::Tokenizer& tokenizer
     sample.ids.insert(sample.ids.end(), ids.begin(), ids.end());
     sample.labelled.insert(sample.labelled.end(), ids.size(), options.train_on_inputs ? 1 : 0);
   }
+  if (sample.ids.size() > 1 && sample.ids[0] == sample.ids[1] && tokenizer.is_special(sample.ids[0])) {
+    throw Error(Code::unprocessable, where + ": the chat template begins with the token " + tokenizer.decode({sample.ids.data(), 1}, false) +
+                                         " twice, which the model has never seen: take one out of the template");
+  }
   return sample;
 }
 
@@ -108,18 +112,9 @@ json::array messages_of(const json::object& line, const std::string& where) {
   if (line.contains("prompt") && line.contains("completion")) {
     return {message("user", get_string(line, "prompt")), message("assistant", get_string(line, "completion"))};
   }
+  if (line.contains("chosen") && line.contains("rejected")) throw Error(Code::unprocessable, where + ": this is a preference pair; set objective to dpo to learn from pairs");
   throw Error(Code::unprocessable, where + ": expected a key 'messages', 'conversations', 'instruction' with 'output', or 'prompt' with 'completion'");
 }
-
-class FixedSource final : public SampleSource {
- public:
-  explicit FixedSource(std::vector<Sample> samples) : samples_(std::move(samples)) {}
-  size_t count() const override { return samples_.size(); }
-  Sample make(size_t index, uint64_t) const override { return samples_[index]; }
-
- private:
-  std::vector<Sample> samples_;
-};
 
 }  // namespace
 
@@ -140,6 +135,16 @@ std::vector<Sample> chat_samples(const json::array& messages, const text::ChatTe
   }
   samples.push_back(tokenize(spans, tokenizer, options, where));
   return samples;
+}
+
+Sample answer_sample(const json::array& prompt, const json::value& answer, const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+                     const ChatTokens& tokens, const std::string& where) {
+  json::array messages = prompt;
+  messages.push_back(answer);
+  std::string rendered;
+  std::vector<Span> spans;
+  add_turn(Renderer(chat_template, tokens), messages, prompt.size(), rendered, spans, where);
+  return tokenize(spans, tokenizer, {}, where);
 }
 
 std::vector<json::array> load_chats(const std::filesystem::path& jsonl) {
@@ -184,7 +189,7 @@ std::shared_ptr<const SampleSource> make_chat_source(const std::vector<json::arr
     throw Error(Code::unprocessable, "no chat has a labelled token within " + std::to_string(options.sequence_length) +
                                          " tokens: raise seq_len, or check the roles and the chat template");
   }
-  return std::make_shared<FixedSource>(std::move(kept));
+  return make_fixed_source(std::move(kept));
 }
 
 }  // namespace lyceum::tuning

@@ -39,6 +39,10 @@ struct ChatCounts {
 std::vector<Sample> chat_samples(const json::array& messages, const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
                                  const ChatTokens& tokens, const ChatOptions& options, const std::string& where);
 
+// prompt: messages; answer: the assistant's message that follows. One sample in which only the answer and its end token are labelled.
+Sample answer_sample(const json::array& prompt, const json::value& answer, const text::ChatTemplate& chat_template, const text::Tokenizer& tokenizer,
+                     const ChatTokens& tokens, const std::string& where);
+
 // The messages of every line. Accepts {"messages": […]}, {"conversations": [{"from","value"}]} and
 // {"instruction","input","output"} / {"prompt","completion"}.
 std::vector<json::array> load_chats(const std::filesystem::path& jsonl);

@@ -26,7 +26,7 @@ std::vector<size_t> epoch_order(size_t count, const PackOptions& options, uint64
 
 size_t Sample::labels() const noexcept {
   size_t count = 0;
-  for (size_t i = 1; i < labelled.size(); ++i) count += labelled[i] != 0;
+  for (size_t i = 1; i < labelled.size(); ++i) count += labelled[i] != 0 && i != split;
   return count;
 }
 
@@ -40,10 +40,28 @@ void append_sample(Row& row, const Sample& sample) {
   LYCEUM_CHECK(sample.ids.size() == sample.labelled.size(), "one label flag per token");
   const auto begin = static_cast<uint32_t>(row.ids.size());
   row.ids.insert(row.ids.end(), sample.ids.begin(), sample.ids.end());
-  for (size_t i = 1; i < sample.ids.size(); ++i) row.targets.push_back(sample.labelled[i] ? sample.ids[i] : kNoTarget);
+  for (size_t i = 1; i < sample.ids.size(); ++i) row.targets.push_back(sample.labelled[i] && i != sample.split ? sample.ids[i] : kNoTarget);
   if (!sample.ids.empty()) row.targets.push_back(kNoTarget);
-  row.segments.push_back({begin, static_cast<uint32_t>(row.ids.size())});
+  const auto border = static_cast<uint32_t>(begin + sample.split), end = static_cast<uint32_t>(row.ids.size());
+  if (sample.split > 0) row.segments.push_back({begin, border});
+  row.segments.push_back({border, end});
 }
+
+namespace {
+
+class FixedSource final : public SampleSource {
+ public:
+  explicit FixedSource(std::vector<Sample> samples) : samples_(std::move(samples)) {}
+  size_t count() const override { return samples_.size(); }
+  Sample make(size_t index, uint64_t) const override { return samples_[index]; }
+
+ private:
+  std::vector<Sample> samples_;
+};
+
+}  // namespace
+
+std::shared_ptr<const SampleSource> make_fixed_source(std::vector<Sample> samples) { return std::make_shared<FixedSource>(std::move(samples)); }
 
 void append_row(Batch& batch, const Row& row) {
   const auto offset = static_cast<uint32_t>(batch.ids.size());

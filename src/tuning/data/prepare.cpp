@@ -9,6 +9,7 @@
 #include "text/chat_template.h"
 #include "tuning/data/chat.h"
 #include "tuning/data/code_samples.h"
+#include "tuning/data/fim.h"
 #include "tuning/data/near_duplicates.h"
 
 namespace lyceum::tuning {
@@ -133,6 +134,27 @@ json::object licences_json(const CodeFiles& files) {
   return {{"repository", files.root_licence.empty() ? json::value(nullptr) : json::value(files.root_licence)}, {"files", by_licence}, {"list", others}};
 }
 
+RawData load_preference_data(const Recipe& recipe, const fs::path& path) {
+  RawData data;
+  data.format = "preference";
+  size_t number = 0;
+  for (PreferencePair& pair : load_preferences(path)) {
+    json::array all = pair.prompt;
+    all.push_back(pair.chosen);
+    all.push_back(pair.rejected);
+    const bool found = note_secrets(data, "pair " + std::to_string(++number), chat_text(all));
+    if (found && !recipe.allow_secrets) {
+      ++data.chats_left_out;
+    } else {
+      data.pairs.push_back(std::move(pair));
+    }
+  }
+  if (data.pairs.empty()) throw Error(Code::unprocessable, path.string() + ": every pair holds a secret, so none is left; set allow_secrets to learn them");
+  data.manifest_sha256 = sha256_file_hex(path);
+  data.bytes = fs::file_size(path);
+  return data;
+}
+
 json::object dropped_json(const CodeFiles& files) {
   json::object out;
   for (const auto& [reason, count] : files.dropped) out[reason] = count;
@@ -143,6 +165,9 @@ json::object dropped_json(const CodeFiles& files) {
 
 TextSide load_text_side(const fs::path& folder) {
   TextSide side;
+  if (fs::is_regular_file(folder)) {
+    throw Error(Code::unsupported, folder.string() + " is one file, as GGUF models are: their weights are quantised or renamed; train on the safetensors folder it was made from");
+  }
   if (!fs::exists(folder / "tokenizer.json")) throw Error(Code::not_found, folder.string() + ": the model has no tokenizer.json, which training needs");
   side.tokenizer = text::load_tokenizer_json(read_file(folder / "tokenizer.json"));
   if (fs::exists(folder / "tokenizer_config.json")) {
@@ -174,6 +199,10 @@ CodeFilter code_filter(const Recipe& recipe) {
 
 RawData load_raw_data(const Recipe& recipe, const fs::path& path) {
   if (!fs::exists(path)) throw Error(Code::not_found, path.string() + ": no such dataset");
+  if (recipe.objective == "dpo") {
+    if (fs::is_directory(path)) throw Error(Code::invalid_argument, path.string() + ": objective dpo learns from a .jsonl file of preference pairs, not from a folder");
+    return load_preference_data(recipe, path);
+  }
   const std::string format = detect_format(recipe, path);
   if (format == "chat") return load_chat_data(recipe, path);
   if (format == "text") return load_text(recipe, path);
@@ -187,6 +216,14 @@ std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawD
     auto source = make_chat_source(data.chats, text::ChatTemplate(text.chat_template), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens},
                                    {.sequence_length = recipe.seq_len, .train_on_inputs = recipe.train_on_inputs}, chat);
     counts = {{"chats", chat.chats}, {"cut_to_fit", chat.too_long}, {"dropped_without_labels", chat.dropped}};
+    return source;
+  }
+  if (data.format == "preference") {
+    PreferenceCounts pairs;
+    const auto chat_template = text.chat_template.empty() ? nullptr : std::make_unique<text::ChatTemplate>(text.chat_template);
+    auto source = make_preference_source(data.pairs, chat_template.get(), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens}, recipe.seq_len,
+                                         document_end_token(*text.tokenizer, fallback_end_token), pairs);
+    counts = {{"pairs", pairs.pairs}, {"pairs_too_long", pairs.too_long}, {"pairs_identical", pairs.identical}, {"written_as", chat_template ? "chat" : "plain text"}};
     return source;
   }
   CodeSampleOptions options;
@@ -203,7 +240,8 @@ json::array marked_sample(const Sample& sample, const text::Tokenizer& tokenizer
   json::array spans;
   for (size_t at = 0; at < sample.ids.size();) {
     size_t end = at + 1;
-    while (end < sample.ids.size() && sample.labelled[end] == sample.labelled[at]) ++end;
+    while (end < sample.ids.size() && sample.labelled[end] == sample.labelled[at] && end != sample.split) ++end;
+    if (sample.split > 0 && at == sample.split) spans.push_back(json::object{{"text", "\n--- rejected:\n"}, {"learned", false}});
     const std::span<const int32_t> ids = std::span(sample.ids).subspan(at, end - at);
     spans.push_back(json::object{{"text", tokenizer.decode(ids, false)}, {"learned", sample.labelled[at] != 0}});
     at = end;
@@ -227,12 +265,13 @@ json::object data_report(const Recipe& recipe, const RawData& data, const Sample
     out["near_duplicates"] = near_duplicates_json(recipe, data.files);
     out["licences"] = licences_json(data.files);
   }
+  if (data.format == "preference") out["pairs_left_out"] = data.chats_left_out;
   if (data.format == "chat") out["chats_left_out"] = data.chats_left_out;
   out["secrets"] = secrets_json(recipe, data);
   out["samples"] = source.count();
   out["tokens"] = tokens;
   out["labelled_tokens"] = labels;
-  out["bytes_per_token"] = tokens > 0 && data.format != "chat" ? static_cast<double>(data.bytes) / static_cast<double>(tokens) : 0.0;
+  out["bytes_per_token"] = tokens > 0 && data.format != "chat" && data.format != "preference" ? static_cast<double>(data.bytes) / static_cast<double>(tokens) : 0.0;
   out["seq_len"] = recipe.seq_len;
   out["sample"] = marked_sample(source.make(0, 0), tokenizer);
   return out;

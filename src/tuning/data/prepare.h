@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "text/tokenizer.h"
 #include "tuning/data/code_files.h"
+#include "tuning/data/preference_pairs.h"
 #include "tuning/data/sample.h"
 #include "tuning/recipe.h"
 
@@ -27,11 +28,12 @@ struct TextSide {
 TextSide load_text_side(const std::filesystem::path& model_folder);
 
 struct RawData {
-  std::string format;             // "code", "text", "chat"
+  std::string format;             // "code", "text", "chat", "preference"
   std::vector<std::string> documents;     // code and text
   std::vector<json::array> chats;
+  std::vector<PreferencePair> pairs;
   CodeFiles files;                // code: paths, drops, held-out files; chats: only what was found in them
-  uint64_t chats_left_out = 0;    // because they hold a secret
+  uint64_t chats_left_out = 0;    // or pairs, because they hold a secret
   std::string manifest_sha256;
   uint64_t bytes = 0;
 };

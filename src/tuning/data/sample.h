@@ -5,6 +5,7 @@
 //   positions:    0 1 2 3 4 5 6 7 8 9    0 1 2 3 4 5   0 1 2 3 4 5 6
 //   target[t]:    ids[t + 1] where t + 1 is in the same sample and labelled, else kNoTarget
 //
+// A preference pair is one sample of two documents, which become two segments side by side: chosen, then rejected.
 // Attention never crosses a segment border, so a packed row gives the same loss as its samples one by one.
 #pragma once
 
@@ -20,6 +21,7 @@ inline constexpr int32_t kNoTarget = -1;
 struct Sample {
   std::vector<int32_t> ids;
   std::vector<uint8_t> labelled;   // same length; labelled[i] = token i is learned (predicted from what precedes it)
+  size_t split = 0;                // a preference pair: where the rejected document begins; 0 = one document
   size_t labels() const noexcept;  // how many targets it gives: labelled tokens except the first
 };
 
@@ -54,5 +56,8 @@ class SampleSource {
   virtual size_t count() const = 0;
   virtual Sample make(size_t index, uint64_t epoch) const = 0;
 };
+
+// The same samples in every epoch.
+std::shared_ptr<const SampleSource> make_fixed_source(std::vector<Sample> samples);
 
 }  // namespace lyceum::tuning

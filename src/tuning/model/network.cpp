@@ -26,7 +26,7 @@ namespace {
 struct LayerMemory {
   Buffer h1, rstd1, q_raw, k_raw, rstd_q, rstd_k, q, k, v, attended, log_sum_exp;
   Buffer middle, h2, rstd2, gate, up, activated;
-  Buffer low_q, low_k, low_v, low_o, low_gate, low_up, low_down;
+  LinearMemory low_q, low_k, low_v, low_o, low_gate, low_up, low_down;
 };
 
 // A (tokens, heads * head_dim) matrix seen as (tokens * heads, head_dim): a norm per head.
@@ -46,9 +46,11 @@ struct Network::State {
   std::vector<Buffer> inputs;          // residual stream entering each layer
   std::vector<LayerMemory> memories;   // one per layer, or one in all with recompute
   Buffer stream, normed, final_rstd, dstream, dnormed, dq, dk, dv, dattended, dwide_gate, dwide_up, dhidden;
-  Buffer chunk_rows, chunk_logits, chunk_gradient, scratch_input, scratch_low, losses;
+  Buffer chunk_rows, chunk_logits, chunk_gradient, losses;
+  LinearScratch scratch;
   std::vector<uint32_t> documents;
   uint64_t dropout_key = 0;
+  bool adapters = true;
 
   State(TrainModel& model_in, ThreadPool& pool_in, const NetworkOptions& options_in)
       : model(model_in), pool(pool_in), options(options_in),
@@ -58,7 +60,7 @@ struct Network::State {
         kv_columns(size_t{model.config.kv_heads} * model.config.head_dim),
         inputs(model.layers.size()), memories(options.recompute ? 1 : model.layers.size()) {}
 
-  LinearPass linear_pass() { return {pool, scratch_input, scratch_low, dropout_key}; }
+  LinearPass linear_pass() { return {pool, scratch, dropout_key, adapters}; }
   LayerMemory& memory(size_t layer) { return memories[options.recompute ? 0 : layer]; }
 
   kernels::AttentionShape attention_shape(const TrainLayer& layer) const {
@@ -169,24 +171,32 @@ struct Network::State {
     return out;
   }
 
+  // What the head does with each row that has a target: its loss times a weight is what gradients are taken of.
+  struct HeadPass {
+    bool gradients = false;
+    float scale = 1;                                // of all rows
+    const std::vector<float>* row_scales = nullptr; // of each token besides, if not null
+    std::vector<float>* row_losses = nullptr;       // -log p of each token's target, if asked for
+  };
+
   // The loss over the rows that have a target, a chunk at a time. With gradients, dnormed gets the gradient of the final
   // norm's output (zero for rows without a target).
-  double head(const Batch& batch, ConstRows out, const float* gradient_scale) {
+  double head(const Batch& batch, ConstRows out, const HeadPass& pass) {
     std::vector<uint32_t> rows;
     for (uint32_t t = 0; t < batch.tokens(); ++t) {
       if (batch.targets[t] != kNoTarget) rows.push_back(t);
     }
     const Rows dout = dnormed.rows(batch.tokens(), hidden);
-    if (gradient_scale != nullptr) std::fill(dout.data, dout.data + batch.tokens() * hidden, 0.0f);
+    if (pass.gradients) std::fill(dout.data, dout.data + batch.tokens() * hidden, 0.0f);
     double sum = 0;
     for (size_t at = 0; at < rows.size(); at += options.head_chunk_rows) {
       const std::span<const uint32_t> chunk = std::span(rows).subspan(at, std::min(options.head_chunk_rows, rows.size() - at));
-      sum += head_chunk(batch, chunk, out, dout, gradient_scale);
+      sum += head_chunk(batch, chunk, out, dout, pass);
     }
     return sum;
   }
 
-  double head_chunk(const Batch& batch, std::span<const uint32_t> chunk, ConstRows out, Rows dout, const float* gradient_scale) {
+  double head_chunk(const Batch& batch, std::span<const uint32_t> chunk, ConstRows out, Rows dout, const HeadPass& pass) {
     const Rows x = chunk_rows.rows(chunk.size(), hidden);
     std::vector<int32_t> labels(chunk.size());
     for (size_t i = 0; i < chunk.size(); ++i) {
@@ -196,18 +206,57 @@ struct Network::State {
     const Rows logits = chunk_logits.rows(chunk.size(), model.config.vocab);
     float* loss = losses.floats(chunk.size());
     kernels::matmul(pool, x, model.head.weight, model.head.bias, logits);
-    if (gradient_scale == nullptr) {
+    if (!pass.gradients) {
       kernels::cross_entropy(pool, logits, labels, loss);
     } else {
-      kernels::cross_entropy_backward(pool, logits, labels, *gradient_scale, loss);
+      kernels::cross_entropy_backward(pool, logits, labels, pass.scale, loss);
+      for (size_t i = 0; i < chunk.size() && pass.row_scales != nullptr; ++i) kernels::scale(pool, {logits.row(i), logits.columns}, (*pass.row_scales)[chunk[i]]);
       const Rows dx = chunk_gradient.rows(chunk.size(), hidden);
-      Buffer unused;
+      LinearMemory unused;
       linear_pass().backward(model.head, x, unused, logits, dx, Write::set);
       for (size_t i = 0; i < chunk.size(); ++i) std::memcpy(dout.row(chunk[i]), dx.row(i), hidden * sizeof(float));
     }
     double sum = 0;
-    for (size_t i = 0; i < chunk.size(); ++i) sum += loss[i];
+    for (size_t i = 0; i < chunk.size(); ++i) {
+      sum += loss[i];
+      if (pass.row_losses != nullptr) (*pass.row_losses)[chunk[i]] = loss[i];
+    }
     return sum;
+  }
+
+  // Log-probability of each segment's targets, from the present output of the body.
+  std::vector<double> segment_logps(const Batch& batch, ConstRows out) {
+    std::vector<float> row_losses(batch.tokens(), 0.0f);
+    head(batch, out, {.row_losses = &row_losses});
+    std::vector<double> logps;
+    for (const Segment& segment : batch.segments) {
+      double sum = 0;
+      for (uint32_t t = segment.begin; t < segment.end; ++t) sum -= double{row_losses[t]};
+      logps.push_back(sum);
+    }
+    return logps;
+  }
+
+  PreferenceSums preference(const Batch& batch, const PreferenceOptions& wanted, float gradient_scale, uint64_t key) {
+    LYCEUM_CHECK(batch.segments.size() % 2 == 0, "pairs have two documents");
+    adapters = false;
+    dropout_key = 0;
+    const std::vector<double> reference = segment_logps(batch, body_forward(batch, false));
+    adapters = true;
+    dropout_key = key;
+    const Rows out = body_forward(batch, true);
+    const std::vector<double> policy = segment_logps(batch, out);
+    PreferenceSums sums;
+    std::vector<float> row_scales(batch.tokens(), 0.0f);   // of -log p
+    for (size_t i = 0; i + 1 < policy.size(); i += 2) {
+      const auto slope = static_cast<float>(add_pair(wanted, {policy[i], policy[i + 1]}, {reference[i], reference[i + 1]}, sums));
+      const Segment &chosen = batch.segments[i], &rejected = batch.segments[i + 1];
+      std::fill(row_scales.begin() + chosen.begin, row_scales.begin() + chosen.end, -slope);
+      std::fill(row_scales.begin() + rejected.begin, row_scales.begin() + rejected.end, slope);
+    }
+    head(batch, out, {.gradients = true, .scale = gradient_scale, .row_scales = &row_scales});
+    body_backward(batch);
+    return sums;
   }
 
   void body_backward(const Batch& batch) {
@@ -229,22 +278,29 @@ struct Network::State {
   }
 };
 
-Network::Network(TrainModel& model, ThreadPool& pool, const NetworkOptions& options) : state_(std::make_unique<State>(model, pool, options)) {}
+Network::Network(TrainModel& model, ThreadPool& pool, const NetworkOptions& options) : state_(std::make_unique<State>(model, pool, options)) {
+  update_dora_norms(model, pool);
+}
 Network::~Network() = default;
 
 double Network::forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key) {
   state_->dropout_key = dropout_key;
   state_->begin(batch);
   const Rows out = state_->body_forward(batch, true);
-  const double sum = state_->head(batch, out, &gradient_scale);
+  const double sum = state_->head(batch, out, {.gradients = true, .scale = gradient_scale});
   state_->body_backward(batch);
   return sum;
+}
+
+PreferenceSums Network::preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float gradient_scale, uint64_t dropout_key) {
+  state_->begin(batch);
+  return state_->preference(batch, options, gradient_scale, dropout_key);
 }
 
 double Network::loss(const Batch& batch) {
   state_->dropout_key = 0;
   state_->begin(batch);
-  return state_->head(batch, state_->body_forward(batch, false), nullptr);
+  return state_->head(batch, state_->body_forward(batch, false), {});
 }
 
 }  // namespace lyceum::tuning

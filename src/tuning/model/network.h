@@ -13,6 +13,7 @@
 
 #include "base/threads.h"
 #include "tuning/data/sample.h"
+#include "tuning/model/preference.h"
 #include "tuning/model/train_model.h"
 
 namespace lyceum::tuning {
@@ -23,7 +24,8 @@ struct NetworkOptions {
   size_t positions_max = 4096;   // the longest sample that will come
 };
 
-// Not thread-safe; uses all threads of the pool inside.
+// Not thread-safe; uses all threads of the pool inside. Takes DoRA's row lengths when it is made; who changes A or B later calls
+// update_dora_norms().
 class Network {
  public:
   Network(TrainModel& model, ThreadPool& pool, const NetworkOptions& options);
@@ -32,7 +34,10 @@ class Network {
   // The sum of -log p over the batch's targets. Gradients of (gradient_scale * that sum) are added to the parameters'.
   // dropout_key: a number that names this batch (step and place in it); the masks follow from it.
   double forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key);
-  // The same sum, without gradients and without dropout.
+  // A batch of preference pairs: segments 2k and 2k + 1 are a pair's chosen and rejected document. Gradients of (gradient_scale * the
+  // sum of the pairs' losses) are added. The reference is the base with the adapter off. REQUIRES: a LoRA model.
+  PreferenceSums preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float gradient_scale, uint64_t dropout_key);
+  // The sum of forward_backward, without gradients and without dropout.
   double loss(const Batch& batch);
 
  private:

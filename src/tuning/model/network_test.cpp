@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "base/random.h"
@@ -43,8 +44,8 @@ TEST(TrainModel, RefusesBlocksThatOnlyTheEngineComputes) {
   }
 }
 
-// Central difference of the loss along a random direction of one parameter, against the gradient's projection on it.
-void expect_slope_agrees(TrainModel& model, Network& network, const Batch& batch, Parameter& parameter, uint64_t seed) {
+// Central difference of `loss` along a random direction of one parameter, against the gradient's projection on it.
+void expect_slope_agrees(TrainModel& model, Parameter& parameter, uint64_t seed, const std::function<double()>& loss) {
   constexpr float kStep = 4e-3f;
   Rng rng(seed);
   std::vector<float> direction(parameter.size());
@@ -58,14 +59,18 @@ void expect_slope_agrees(TrainModel& model, Network& network, const Batch& batch
   const std::vector<float> saved = parameter.value;
   const auto loss_at = [&](float distance) {
     for (size_t i = 0; i < saved.size(); ++i) parameter.value[i] = saved[i] + distance * direction[i];
-    const double loss = network.loss(batch);
+    const double there = loss();
     parameter.value = saved;
-    return loss;
+    return there;
   };
   // Fourth-order stencil: the truncation error falls below the rounding of float32 losses.
   const double near = loss_at(kStep) - loss_at(-kStep), far = loss_at(2 * kStep) - loss_at(-2 * kStep);
   const double slope = (8 * near - far) / (12.0 * kStep);
   EXPECT_NEAR(slope, projected, 2e-2 * std::abs(projected) + 4e-3) << parameter.name << " of " << model.config.architecture;
+}
+
+void expect_slope_agrees(TrainModel& model, Network& network, const Batch& batch, Parameter& parameter, uint64_t seed) {
+  expect_slope_agrees(model, parameter, seed, [&] { return network.loss(batch); });
 }
 
 void copy_into(models::Decoder& decoder, const TrainModel& model) {
@@ -105,6 +110,148 @@ TEST_P(EveryModel, LoraGradientsAgreeWithFiniteDifferences) {
   clear_gradients(*model);
   network.forward_backward(batch, 1.0f, 0);
   for (Parameter& parameter : model->parameters) expect_slope_agrees(*model, network, batch, parameter, 5);
+}
+
+std::unique_ptr<TrainModel> filled_adapter_model(const TinyModel& tiny, const LoraOptions& options) {
+  const auto decoder = models::make_decoder(tiny.config);
+  const auto full = make_full_model(*decoder);
+  fill_for_test(*full, 1);
+  copy_into(*decoder, *full);
+  auto model = make_lora_model(decoder, options);
+  fill_for_test(*model, 4);
+  for (DoraScale& dora : model->dora_scales) {   // about the rows' lengths, as in training
+    for (size_t row = 0; row < dora.norms.size(); ++row) dora.magnitude->value[row] = static_cast<float>(std::sqrt(dora.square_norms[row])) * (1.0f + dora.magnitude->value[row]);
+  }
+  return model;
+}
+
+// The differences keep the row lengths that the Network took: PEFT holds them constant in the gradient.
+TEST_P(EveryModel, DoraGradientsAgreeWithFiniteDifferences) {
+  const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dora = true});
+  ThreadPool pool(1);
+  Network network(*model, pool, {.positions_max = 64});
+  const Batch batch = packed(samples_for_test(model->config.vocab, 2));
+  clear_gradients(*model);
+  network.forward_backward(batch, 1.0f, 0);
+  for (Parameter& parameter : model->parameters) expect_slope_agrees(*model, network, batch, parameter, 5);
+}
+
+TEST_P(EveryModel, GradientsUnderDropoutAgreeWithFiniteDifferences) {
+  for (const bool dora : {false, true}) {
+    const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dropout = 0.25f, .dora = dora});
+    ThreadPool pool(1);
+    Network network(*model, pool, {.positions_max = 64});
+    const Batch batch = packed(samples_for_test(model->config.vocab, 2));
+    clear_gradients(*model);
+    network.forward_backward(batch, 1.0f, 77);
+    const std::vector<float> gradients = all_gradients(*model);
+    // The loss under the same mask; its gradients pile up unused.
+    std::vector<std::vector<float>> kept;
+    for (const Parameter& parameter : model->parameters) kept.push_back(parameter.gradient);
+    for (size_t i = 0; i < model->parameters.size(); ++i) {
+      model->parameters[i].gradient = kept[i];
+      expect_slope_agrees(*model, model->parameters[i], 5, [&] { return network.forward_backward(batch, 0.0f, 77); });
+    }
+  }
+}
+
+TEST_P(EveryModel, DoraIsTheSameBytesWithThreadsAndWithRecompute) {
+  std::vector<std::vector<float>> results;
+  const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dropout = 0.25f, .dora = true});
+  const Batch batch = packed(samples_for_test(model->config.vocab, 2));
+  for (const unsigned threads : {1u, 3u}) {
+    for (const bool recompute : {false, true}) {
+      ThreadPool pool(threads);
+      Network network(*model, pool, {.recompute = recompute, .positions_max = 64});
+      clear_gradients(*model);
+      network.forward_backward(batch, 0.5f, 7);
+      results.push_back(all_gradients(*model));
+    }
+  }
+  for (const auto& result : results) EXPECT_EQ(result, results[0]);
+}
+
+// B is zero and the magnitude the rows' lengths: nothing has changed yet.
+TEST_P(EveryModel, FreshDoraIsTheBase) {
+  const auto decoder = models::make_decoder(GetParam().config);
+  const auto full = make_full_model(*decoder);
+  fill_for_test(*full, 1);
+  copy_into(*decoder, *full);
+  const auto model = make_lora_model(decoder, {.r = 3, .dora = true});
+  ThreadPool pool(2);
+  Network base(*full, pool, {.positions_max = 64}), adapted(*model, pool, {.positions_max = 64});
+  const Batch batch = packed(samples_for_test(model->config.vocab, 2));
+  const double wanted = base.loss(batch);
+  EXPECT_NEAR(adapted.loss(batch), wanted, 1e-5 * wanted);
+}
+
+std::vector<Sample> pairs_for_test(size_t vocab) {
+  std::vector<Sample> pairs;
+  for (uint64_t seed = 0; seed < 3; ++seed) {
+    const auto samples = samples_for_test(vocab, 20 + seed);
+    Sample& pair = pairs.emplace_back(samples[seed % 2]);
+    pair.split = pair.ids.size();
+    pair.ids.insert(pair.ids.end(), samples[2].ids.begin(), samples[2].ids.end());
+    pair.labelled.insert(pair.labelled.end(), samples[2].labelled.begin(), samples[2].labelled.end());
+  }
+  return pairs;
+}
+
+TEST_P(EveryModel, PreferenceGradientsAgreeWithFiniteDifferences) {
+  for (const bool dora : {false, true}) {
+    const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dora = dora});
+    for (Parameter& parameter : model->parameters) {   // near the base, where the loss is not flat
+      if (parameter.name.ends_with("lora_B.weight")) for (float& value : parameter.value) value *= 0.1f;
+    }
+    ThreadPool pool(1);
+    Network network(*model, pool, {.head_chunk_rows = 5, .positions_max = 64});
+    const PreferenceOptions options = {.beta = 0.2, .label_smoothing = 0.1};
+    const Batch batch = packed(pairs_for_test(model->config.vocab));
+    clear_gradients(*model);
+    network.preference_forward_backward(batch, options, 1.0f, 0);
+    for (Parameter& parameter : model->parameters) {
+      expect_slope_agrees(*model, parameter, 5, [&] { return network.preference_forward_backward(batch, options, 0.0f, 0).loss; });
+    }
+  }
+}
+
+TEST_P(EveryModel, PackedPairsAreTheSumOfSinglePairsForAnyThreads) {
+  const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dropout = 0.0f});
+  const auto pairs = pairs_for_test(model->config.vocab);
+  std::vector<std::vector<float>> gradients;
+  PreferenceSums together, apart;
+  for (const unsigned threads : {1u, 3u}) {
+    ThreadPool pool(threads);
+    Network network(*model, pool, {.positions_max = 64});
+    clear_gradients(*model);
+    together = network.preference_forward_backward(packed(pairs), {}, 1.0f, 0);
+    gradients.push_back(all_gradients(*model));
+    if (threads > 1) continue;
+    clear_gradients(*model);
+    for (const Sample& pair : pairs) apart.add(network.preference_forward_backward(packed({pair}), {}, 1.0f, 0));
+    double difference = 0, size = 0;
+    const std::vector<float> single = all_gradients(*model);
+    for (size_t i = 0; i < single.size(); ++i) {
+      difference += std::pow(double{single[i]} - gradients[0][i], 2);
+      size += std::pow(double{single[i]}, 2);
+    }
+    EXPECT_LT(std::sqrt(difference / size), 1e-5);
+  }
+  EXPECT_EQ(gradients[0], gradients[1]);
+  EXPECT_EQ(together.pairs, 3u);
+  EXPECT_NEAR(together.loss, apart.loss, 1e-5 * apart.loss);
+  EXPECT_NEAR(together.chosen_logp, apart.chosen_logp, 1e-4 * std::abs(apart.chosen_logp));
+}
+
+// A fresh adapter changes nothing, so the model is its own reference: the reference pass must be the base, to the bit.
+TEST_P(EveryModel, FreshAdapterHasNoRewardAndALossOfLogTwo) {
+  const auto model = make_lora_model(models::make_decoder(GetParam().config), {.r = 3});
+  ThreadPool pool(2);
+  Network network(*model, pool, {.positions_max = 64});
+  const PreferenceSums sums = network.preference_forward_backward(packed(pairs_for_test(model->config.vocab)), {}, 1.0f, 0);
+  EXPECT_EQ(sums.chosen_reward, 0.0);
+  EXPECT_EQ(sums.rejected_reward, 0.0);
+  EXPECT_NEAR(sums.loss / 3, std::log(2.0), 1e-12);
 }
 
 TEST_P(EveryModel, PackedLossIsTheSumOfSingleLosses) {

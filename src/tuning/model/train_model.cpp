@@ -1,6 +1,7 @@
 #include "tuning/model/train_model.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <set>
 
@@ -8,6 +9,7 @@
 #include "base/hash.h"
 #include "base/random.h"
 #include "kernels/convert.h"
+#include "kernels/low_rank_norms.h"
 #include "kernels/matmul.h"
 
 namespace lyceum::tuning {
@@ -147,8 +149,25 @@ void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& opti
   const double bound = 1.0 / std::sqrt(static_cast<double>(in));
   for (float& value : a.value) value = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
   const float divisor = options.rslora ? std::sqrt(static_cast<float>(options.r)) : static_cast<float>(options.r);
-  linear.lora = LoraPair{&a, &b, options.alpha / divisor, options.dropout, salt};
+  linear.lora = LoraPair{&a, &b, nullptr, options.alpha / divisor, options.dropout, salt};
 }
+
+// The magnitude begins as the rows' lengths; B is zero, so the layer begins as it was. PEFT decays it like a matrix.
+void attach_dora(TrainModel& model, TrainLinear& linear, ThreadPool& pool) {
+  Parameter& magnitude = add_parameter(model, linear.name + ".lora_magnitude_vector", 1, linear.weight.rows, true);
+  magnitude.decay = true;
+  DoraScale& dora = model.dora_scales.emplace_back();
+  dora.magnitude = &magnitude;
+  dora.square_norms = kernels::row_square_norms(pool, linear.weight);
+  for (size_t row = 0; row < linear.weight.rows; ++row) {
+    magnitude.value[row] = static_cast<float>(std::sqrt(dora.square_norms[row]));
+    if (magnitude.value[row] == 0) throw Error(Code::unprocessable, linear.name + ": row " + std::to_string(row) + " of the base weight is all zero, which DoRA cannot scale; leave the module out of target_modules");
+  }
+  dora.norms = magnitude.value;
+  linear.lora->dora = &dora;
+}
+
+std::array<TrainLinear*, 7> linears_of(TrainLayer& layer) { return {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}; }
 
 }  // namespace
 
@@ -158,6 +177,17 @@ uint64_t TrainModel::trainable() const noexcept {
   uint64_t count = 0;
   for (const Parameter& parameter : parameters) count += parameter.size();
   return count;
+}
+
+void update_dora_norms(TrainModel& model, ThreadPool& pool) {
+  for (TrainLayer& layer : model.layers) {
+    for (TrainLinear* linear : linears_of(layer)) {
+      if (!linear->lora || linear->lora->dora == nullptr) continue;
+      const LoraPair& pair = *linear->lora;
+      kernels::low_rank_row_norms(pool, linear->weight, pair.dora->square_norms, {pair.a->value.data(), pair.a->rows, pair.a->columns},
+                                  {pair.b->value.data(), pair.b->rows, pair.b->columns}, pair.scale, pair.dora->norms);
+    }
+  }
 }
 
 std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder) { return build(decoder, true); }
@@ -182,14 +212,16 @@ std::unique_ptr<TrainModel> make_lora_model(std::shared_ptr<const models::Decode
   if (options.r == 0) throw Error(Code::invalid_argument, "lora_r must be at least 1");
   if (options.dropout < 0 || options.dropout >= 1) throw Error(Code::invalid_argument, "lora_dropout must be in [0, 1)");
   auto model = build(*decoder, false);
+  ThreadPool pool(options.dora ? 0 : 1);
   uint64_t salt = 0;
   size_t matched = 0;
   std::set<std::string> names;
   for (TrainLayer& layer : model->layers) {
-    for (TrainLinear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
+    for (TrainLinear* linear : linears_of(layer)) {
       ++salt;
       if (!takes_lora(linear->name, options.targets)) continue;
       attach_lora(*model, *linear, options, salt);
+      if (options.dora) attach_dora(*model, *linear, pool);
       names.insert(linear->name.substr(linear->name.rfind('.') + 1));
       ++matched;
     }

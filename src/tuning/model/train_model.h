@@ -3,6 +3,8 @@
 //
 // Full training:  every weight is a Parameter, initialised from the decoder or at random.
 // LoRA:           y = W x + b + scale * B (A dropout(x)), only A (r, in) and B (out, r) are Parameters.
+// DoRA:           y = c * (W x + scale * B (A x)) + b with c = magnitude / |W + scale B A| by row; the magnitude (out) is a
+//                 Parameter too, the row's length is held constant in the gradient and taken again after every step.
 #pragma once
 
 #include <deque>
@@ -13,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/threads.h"
 #include "kernels/rope.h"
 #include "models/decoder.h"
 #include "tensor/view.h"
@@ -30,9 +33,16 @@ struct Parameter {
   tensor::WeightView view() const noexcept;
 };
 
+struct DoraScale {
+  Parameter* magnitude = nullptr;
+  std::vector<double> square_norms;   // of W's rows
+  std::vector<float> norms;           // of the rows of W + scale B A, as update_dora_norms() last found them
+};
+
 struct LoraPair {
   Parameter* a = nullptr;
   Parameter* b = nullptr;
+  DoraScale* dora = nullptr;          // null = plain LoRA
   float scale = 1.0f;
   float dropout = 0.0f;
   uint64_t salt = 0;    // tells this layer's dropout mask from the others'
@@ -63,6 +73,7 @@ struct LoraOptions {
   float alpha = 16;
   float dropout = 0;
   bool rslora = false;
+  bool dora = false;
   std::vector<std::string> targets = {};   // module name suffixes; empty or {"all-linear"} = every linear layer but the head
   uint64_t seed = 42;
 };
@@ -74,11 +85,15 @@ struct TrainModel {
   TrainNorm final_norm;
   std::deque<Parameter> parameters;        // in a fixed order; addresses are stable
   std::deque<std::vector<float>> constants;
+  std::deque<DoraScale> dora_scales;
   std::shared_ptr<const models::Decoder> base;   // keeps frozen views alive
   std::vector<std::string> lora_modules;   // short names of the modules that carry a pair, sorted: PEFT's target_modules
 
   uint64_t trainable() const noexcept;
 };
+
+// DoRA: the row lengths for the present A and B. Whoever changes those calls it before the next forward pass.
+void update_dora_norms(TrainModel& model, ThreadPool& pool);
 
 // Every weight of the decoder, copied to float32.
 std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder);

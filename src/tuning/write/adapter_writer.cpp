@@ -33,7 +33,7 @@ json::object adapter_config(const TrainModel& model, const LoraOptions& options,
           {"layers_to_transform", nullptr}, {"loftq_config", json::object{}}, {"lora_bias", false}, {"lora_ga_config", nullptr}, {"megatron_config", nullptr},
           {"megatron_core", "megatron.core"}, {"modules_to_save", nullptr}, {"monteclora_config", nullptr}, {"peft_type", "LORA"}, {"peft_version", "0.21.2"},
           {"qalora_group_size", 16}, {"r", options.r}, {"rank_pattern", json::object{}}, {"target_parameters", nullptr}, {"task_type", "CAUSAL_LM"},
-          {"trainable_token_indices", nullptr}, {"use_bdlora", nullptr}, {"use_dora", false}, {"use_qalora", false}, {"use_rslora", options.rslora}, {"velora_config", nullptr}};
+          {"trainable_token_indices", nullptr}, {"use_bdlora", nullptr}, {"use_dora", options.dora}, {"use_qalora", false}, {"use_rslora", options.rslora}, {"velora_config", nullptr}};
   config["base_model_name_or_path"] = text.base_model;
   config["lora_alpha"] = whole_if_possible(options.alpha);
   config["lora_dropout"] = static_cast<double>(std::round(options.dropout * 1e6f)) / 1e6;
@@ -63,6 +63,11 @@ void check_effect(const fs::path& file_path) {
   }
 }
 
+std::vector<uint64_t> shape_of(const Parameter& parameter) {
+  if (parameter.vector) return {parameter.columns};
+  return {parameter.rows, parameter.columns};
+}
+
 std::map<std::string, const Parameter*> by_file_name(const TrainModel& model) {
   std::map<std::string, const Parameter*> out;
   for (const Parameter& parameter : model.parameters) out[std::string(kPrefix) + parameter.name] = &parameter;
@@ -75,7 +80,7 @@ void write_adapter(const fs::path& folder, const TrainModel& model, const LoraOp
   make_folders_durable(folder);
   const auto tensors = by_file_name(model);
   std::vector<formats::SafetensorsSpec> specs;
-  for (const auto& [name, parameter] : tensors) specs.push_back({name, "F32", {parameter->rows, parameter->columns}});
+  for (const auto& [name, parameter] : tensors) specs.push_back({name, "F32", shape_of(*parameter)});
   const fs::path file = folder / "adapter_model.safetensors";
   formats::write_safetensors(file, specs, {{"format", "pt"}},
                              [&](const formats::SafetensorsSpec& spec) { return std::as_bytes(std::span(tensors.at(spec.name)->value)); });
@@ -91,7 +96,7 @@ void read_adapter(const fs::path& folder, TrainModel& model) {
     const auto found = wanted.find(tensor.name);
     if (found == wanted.end()) throw Error(Code::unprocessable, folder.string() + ": tensor " + tensor.name + " belongs to no adapted layer");
     Parameter& parameter = *found->second;
-    if (tensor.dtype != "F32" || tensor.shape != std::vector<uint64_t>{parameter.rows, parameter.columns}) {
+    if (tensor.dtype != "F32" || tensor.shape != shape_of(parameter)) {
       throw Error(Code::unprocessable, folder.string() + ": tensor " + tensor.name + " has another shape or dtype than its layer needs");
     }
     std::memcpy(parameter.value.data(), file.bytes(tensor).data(), parameter.size() * sizeof(float));

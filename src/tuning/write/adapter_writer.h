@@ -1,5 +1,5 @@
 // adapter_writer.h: a LoRA adapter as PEFT's files: adapter_config.json with every field that PEFT writes, keys sorted, and
-// adapter_model.safetensors in F32 with the names base_model.model.<module>.lora_{A,B}.weight.
+// adapter_model.safetensors in F32 with the names base_model.model.<module>.lora_{A,B}.weight and, with DoRA, .lora_magnitude_vector.
 #pragma once
 
 #include <filesystem>

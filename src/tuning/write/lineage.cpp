@@ -122,18 +122,21 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   const Recipe& recipe = spec.recipe;
   const bool lora = recipe.method == "lora";
   std::string out = front_matter(spec);
-  out += fmt::format("\n# {}\n\n", lora ? "LoRA adapter" : recipe.method == "full" ? "Fine-tuned model" : "Model trained from scratch");
+  out += fmt::format("\n# {}\n\n", lora && recipe.use_dora ? "DoRA adapter" : lora ? "LoRA adapter" : recipe.method == "full" ? "Fine-tuned model" : "Model trained from scratch");
   if (!spec.base_repo.empty()) out += fmt::format("{} `{}`{}.\n\n", lora ? "An adapter for" : "Trained from", spec.base_repo, spec.base_commit.empty() ? "" : " at commit `" + spec.base_commit + "`");
   out += "Trained with Lyceum on " + (spec.data_label.empty() ? std::string("private data") : spec.data_label) + ". The exact inputs, recipe and result hashes are in `lineage.json`; ";
   out += "`lyceum reproduce` runs it again and compares.\n\n| | |\n|---|---|\n";
   const auto row = [&](std::string_view label, const std::string& value) { out += fmt::format("| {} | {} |\n", label, value); };
-  row("method", lora ? fmt::format("LoRA, r {}, alpha {}{}", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
+  row("method", lora ? fmt::format("{}, r {}, alpha {}{}", recipe.use_dora ? "DoRA" : "LoRA", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
+  if (recipe.objective == "dpo") row("objective", fmt::format("DPO, beta {}{}; the reference is the base itself", recipe.dpo_beta, recipe.dpo_label_smoothing > 0 ? fmt::format(", label smoothing {}", recipe.dpo_label_smoothing) : ""));
   row("trained parameters", fmt::format("{}", facts.trainable_parameters));
   row("steps", fmt::format("{} of {} x {} rows of {} tokens", facts.steps, recipe.gradient_accumulation_steps, recipe.micro_batch_size, recipe.seq_len));
   row("tokens seen", fmt::format("{}", facts.tokens_seen));
   row("learning rate", fmt::format("{} ({})", recipe.learning_rate, recipe.lr_scheduler));
   row("seed", fmt::format("{}", recipe.seed));
   if (!facts.history.empty()) {
+    const json::object& last = facts.history.back().as_object();
+    if (last.contains("rewards/margins")) row("rewards at the end", fmt::format("margin {:.4f}, the chosen answer ahead in {:.0f} % of the last step's pairs", last.at("rewards/margins").to_number<double>(), 100 * last.at("rewards/accuracies").to_number<double>()));
     row("training loss", fmt::format("{:.4f} at the start, {:.4f} at the end (mean of the last steps)", loss_at(facts.history.front()), mean_of_last(facts.history, 20)));
   }
   return out;

@@ -5,8 +5,12 @@
                          batch, taken in float64, for small random models with every switch of DecoderConfig
     lora/<model>/        base/, initial/ (an adapter saved by PEFT), expected.json (losses and learning rates of 50 AdamW steps in
                          float32), final.safetensors (the adapter after them)
+    lora/<model>_<variant>/  the same over that model's base with rsLoRA or DoRA; DoRA also has gradients.safetensors, the adapter's
+                         gradients of the first row in float64
+    dpo/<model>_<variant>/   50 steps of DPO from a saved adapter, its reference the model with the adapter off: losses, rewards and
+                         log-probabilities by TRL's names
 
-    python tests/goldens/tuning/make_goldens.py        (needs torch, transformers, peft, safetensors)
+    python tests/goldens/tuning/make_goldens.py [folder…]       (needs torch, transformers, peft, safetensors; no folder = all)
 
 Samples are packed first-fit into rows; isolation comes from a block-diagonal mask and restarting positions. The loss of a step is the
 sum over all its labelled tokens divided by their number, over all micro-batches.
@@ -14,6 +18,7 @@ sum over all its labelled tokens divided by their number, over all micro-batches
 import json
 import pathlib
 import random
+import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
@@ -109,51 +114,155 @@ def gradients(name, spec):
     print(name, "loss", total)
 
 
-def lora(name, spec):
-    folder = HERE / "lora" / name
-    base = build(spec, torch.float32)
-    base.save_pretrained(folder / "base")
-    (folder / "base" / "generation_config.json").unlink(missing_ok=True)
+def add_adapter(base, **options):
     torch.manual_seed(11)
-    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM"))
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **options))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if "lora_B" in key:
                 parameter.copy_(0.02 * torch.randn_like(parameter))
-    model.save_pretrained(folder / "initial")
-    (folder / "initial" / "README.md").unlink(missing_ok=True)
-    steps, rows_per_batch, accumulation = 50, 2, 2
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
-    schedule = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=steps)
-    samples = make_samples(spec["vocab_size"], 40, 2)
-    rows = pack(samples, 64)
-    out = {"steps": steps, "rows_per_batch": rows_per_batch, "accumulation": accumulation, "samples": samples, "losses": [], "norms": [], "rates": []}
-    at = 0
-    for _ in range(steps):
-        losses = []
-        for _ in range(rows_per_batch * accumulation):
-            losses.append(row_loss(model, rows[at % len(rows)], spec.get("sliding_window"), torch.float32))
-            at += 1
-        loss = sum(l for l, _ in losses) / sum(n for _, n in losses)
-        loss.backward()
-        out["norms"].append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
-        out["losses"].append(float(loss))
-        out["rates"].append(schedule.get_last_lr()[0])
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    (folder / "expected.json").write_text(json.dumps(out))
+            if "lora_magnitude_vector" in key:
+                parameter.mul_(1 + 0.1 * torch.randn_like(parameter))
+    return model
+
+
+def save_adapter(model, folder):
+    model.save_pretrained(folder)
+    (folder / "README.md").unlink(missing_ok=True)
+
+
+def save_final(model, folder):
     model.save_pretrained(folder / "final")
     (folder / "final" / "adapter_model.safetensors").rename(folder / "final.safetensors")
     for leftover in (folder / "final").iterdir():
         leftover.unlink()
     (folder / "final").rmdir()
-    print(name, "losses", out["losses"][0], "->", out["losses"][-1])
 
+
+def adapter_gradients(folder, spec, row, options):
+    """The adapter's gradients of one row's summed loss, in float64."""
+    model = add_adapter(build(spec, torch.float64), **options).to(torch.float64)
+    from safetensors.torch import load_file
+    from peft import set_peft_model_state_dict
+    set_peft_model_state_dict(model, load_file(folder / "initial" / "adapter_model.safetensors"))
+    loss, _ = row_loss(model, row, spec.get("sliding_window"), torch.float64)
+    loss.backward()
+    out = {}
+    for key, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            name = key.replace(".default", "")
+            out[name.removesuffix(".weight") if "magnitude" in name else name] = parameter.grad.to(torch.float32).contiguous()
+    save_file(out, folder / "gradients.safetensors", metadata={"format": "pt"})
+    return float(loss)
+
+
+def train(model, rows, step_loss, folder, out):
+    """50 AdamW steps; step_loss(rows of a step) gives the loss and what else to record of it."""
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    schedule = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=out["steps"])
+    out.update(losses=[], norms=[], rates=[])
+    at, count = 0, out["rows_per_batch"] * out["accumulation"]
+    for _ in range(out["steps"]):
+        loss, more = step_loss([rows[(at + i) % len(rows)] for i in range(count)])
+        at += count
+        loss.backward()
+        out["norms"].append(float(torch.nn.utils.clip_grad_norm_(parameters, 1.0)))
+        out["losses"].append(float(loss))
+        out["rates"].append(schedule.get_last_lr()[0])
+        for key, value in more.items():
+            out.setdefault(key, []).append(value)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+    (folder / "expected.json").write_text(json.dumps(out))
+    save_final(model, folder)
+    print(folder.relative_to(HERE), "losses", out["losses"][0], "->", out["losses"][-1])
+
+
+def lora(name, spec, variant="", **options):
+    folder = HERE / "lora" / (name + variant)
+    base = build(spec, torch.float32)
+    if not variant:
+        base.save_pretrained(folder / "base")
+        (folder / "base" / "generation_config.json").unlink(missing_ok=True)
+    model = add_adapter(base, **options)
+    save_adapter(model, folder / "initial")
+    samples = make_samples(spec["vocab_size"], 40, 2)
+    rows = pack(samples, 64)
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "samples": samples}
+    if options.get("use_dora"):
+        out["gradient_loss"] = adapter_gradients(folder, spec, rows[0], options)
+
+    def step_loss(step_rows):
+        losses = [row_loss(model, row, spec.get("sliding_window"), torch.float32) for row in step_rows]
+        return sum(l for l, _ in losses) / sum(n for _, n in losses), {}
+
+    train(model, rows, step_loss, folder, out)
+
+
+def make_pairs(vocab, count, seed):
+    rng = random.Random(seed)
+    pairs = []
+    for _ in range(count):
+        prompt = [rng.randrange(vocab) for _ in range(rng.randint(2, 8))]
+        pairs.append({"prompt": prompt, "chosen": [rng.randrange(vocab) for _ in range(rng.randint(2, 9))],
+                      "rejected": [rng.randrange(vocab) for _ in range(rng.randint(2, 9))]})
+    return pairs
+
+
+def completion_logp(model, prompt, completion):
+    ids = torch.tensor([prompt + completion])
+    logp = model(input_ids=ids, use_cache=False).logits[0].log_softmax(-1)
+    return sum(logp[len(prompt) + i - 1, token] for i, token in enumerate(completion))
+
+
+def dpo(name, spec, variant, beta, label_smoothing, **options):
+    """The plain loss of Rafailov et al. 2023, a sequence at a time, no packing; conservative DPO's label smoothing."""
+    folder = HERE / "dpo" / (name + variant)
+    folder.mkdir(parents=True, exist_ok=True)
+    model = add_adapter(build(spec, torch.float32), **options)
+    save_adapter(model, folder / "initial")
+    pairs = make_pairs(spec["vocab_size"], 30, 3)
+    rows = []   # first fit by a pair's length, as samples are packed
+    for pair in pairs:
+        size = lambda p: 2 * len(p["prompt"]) + len(p["chosen"]) + len(p["rejected"])
+        for row in rows:
+            if sum(map(size, row)) + size(pair) <= 64:
+                row.append(pair)
+                break
+        else:
+            rows.append([pair])
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "pairs": pairs, "beta": beta, "label_smoothing": label_smoothing}
+
+    def step_loss(step_rows):
+        losses, chosen, rejected, logps = [], [], [], []
+        for pair in (pair for row in step_rows for pair in row):
+            policy = [completion_logp(model, pair["prompt"], pair[side]) for side in ("chosen", "rejected")]
+            with torch.no_grad(), model.disable_adapter():
+                reference = [completion_logp(model, pair["prompt"], pair[side]) for side in ("chosen", "rejected")]
+            logits = (policy[0] - policy[1]) - (reference[0] - reference[1])
+            log_sigmoid = torch.nn.functional.logsigmoid
+            losses.append(-log_sigmoid(beta * logits) * (1 - label_smoothing) - log_sigmoid(-beta * logits) * label_smoothing)
+            chosen.append(float(beta * (policy[0] - reference[0])))
+            rejected.append(float(beta * (policy[1] - reference[1])))
+            logps.append([float(p) for p in policy])
+        mean = lambda values: sum(values) / len(values)
+        return sum(losses) / len(losses), {
+            "rewards/chosen": mean(chosen), "rewards/rejected": mean(rejected), "rewards/margins": mean([c - r for c, r in zip(chosen, rejected)]),
+            "rewards/accuracies": mean([float(c > r) for c, r in zip(chosen, rejected)]),
+            "logps/chosen": mean([p[0] for p in logps]), "logps/rejected": mean([p[1] for p in logps])}
+
+    train(model, rows, step_loss, folder, out)
+
+
+RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]) for model in MODELS}
+RUNS |= {f"lora/{model}": lambda model=model: lora(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
+RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_dora", use_dora=True) for model in ("llama_gqa", "qwen2_bias")}
+RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
+RUNS["dpo/llama_gqa_plain"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_plain", 0.5, 0.0)
+RUNS["dpo/qwen2_bias_smoothed"] = lambda: dpo("qwen2_bias", MODELS["qwen2_bias"], "_smoothed", 0.3, 0.1, use_dora=True)
 
 if __name__ == "__main__":
-    for model_name, model_spec in MODELS.items():
-        gradients(model_name, model_spec)
-    lora("llama_gqa", MODELS["llama_gqa"])
-    lora("qwen2_bias", MODELS["qwen2_bias"])
+    for folder in sys.argv[1:] or RUNS:
+        RUNS[folder]()

@@ -1,0 +1,37 @@
+// preference_pairs.h: two answers to one prompt, one of them preferred, into samples for DPO. A sample holds both documents,
+// prompt + chosen and prompt + rejected (Sample::split); only the answers and their end token are labelled.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tuning/data/chat.h"
+#include "tuning/data/sample.h"
+
+namespace lyceum::tuning {
+
+struct PreferencePair {
+  json::array prompt;              // messages
+  json::value chosen, rejected;    // one assistant message each
+  bool plain = false;              // the file had texts, no messages: without a chat template they are used as they are
+};
+
+struct PreferenceCounts {
+  size_t pairs = 0;
+  size_t too_long = 0;             // dropped: an answer with its prompt is longer than the sequence
+  size_t identical = 0;            // dropped: chosen and rejected are the same, which teaches nothing
+};
+
+// JSON Lines. Accepts {"prompt", "chosen", "rejected"} as texts or as messages; {"chosen", "rejected"} as whole chats that differ in
+// their last turn (the common beginning is the prompt); {"conversations", "chosen", "rejected"} with from/value; and {"instruction", "input", "chosen",
+// "rejected"}. Throws Error naming file and line.
+std::vector<PreferencePair> load_preferences(const std::filesystem::path& jsonl);
+
+// chat_template null: only plain pairs, as prompt text, answer text and the end token. Throws Error(unprocessable) when nothing is left.
+std::shared_ptr<const SampleSource> make_preference_source(const std::vector<PreferencePair>& pairs, const text::ChatTemplate* chat_template,
+                                                           const text::Tokenizer& tokenizer, const ChatTokens& tokens, size_t sequence_length, int32_t end_token,
+                                                           PreferenceCounts& counts);
+
+}  // namespace lyceum::tuning
