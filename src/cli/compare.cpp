@@ -1,6 +1,7 @@
-// lyceum compare: base against adapter on the files that the training run held out, through the engine that will serve them.
+// lyceum compare: base against adapter on the files or chats that the training run held out, through the engine that will serve them.
 #include <fmt/format.h>
 
+#include <functional>
 #include <iostream>
 
 #include "base/progress.h"
@@ -23,26 +24,30 @@ json::object figure(const tuning::Figure& value) {
           {"items", value.items}};
 }
 
-// The files that the adapter's training run did not see, found again with its own recipe.
-tuning::CodeFiles held_out_files(const Args& args, const Snapshot& adapter, const Globals& globals) {
-  const fs::path record = adapter.folder / "lineage.json";
-  if (!fs::exists(record)) {
-    throw Error(Code::not_found, args.adapter + " has no lineage.json, so the files held out from its training are not known; tune with `lyceum tune --set val_size=0.1`");
+// What the adapter's record says of its training.
+struct Record {
+  tuning::Recipe recipe;
+  std::string format, manifest;
+};
+
+Record read_record(const Args& args, const Snapshot& adapter) {
+  const fs::path path = adapter.folder / "lineage.json";
+  if (!fs::exists(path)) {
+    throw Error(Code::not_found, args.adapter + " has no lineage.json, so what was held out from its training is not known; tune with `lyceum tune --set val_size=0.1`");
   }
-  const json::value value = parse_json(read_file(record, 16u << 20), "lineage.json");
+  const json::value value = parse_json(read_file(path, 16u << 20), "lineage.json");
   const json::object& lineage = get_object(value, "lineage.json");
-  const tuning::Recipe recipe = tuning::recorded_recipe(lineage);
-  if (recipe.val_size <= 0) {
-    throw Error(Code::invalid_argument, args.adapter + " was trained on every file (val_size 0): there is nothing fair to measure on; tune with --set val_size=0.1");
+  const json::object& data = get_object(lineage.at("data"), "lineage data");
+  Record record{tuning::recorded_recipe(lineage), find_string(data, "format").value_or("code"), find_string(data, "manifest_sha256").value_or("")};
+  if (record.recipe.val_size <= 0) {
+    throw Error(Code::invalid_argument, args.adapter + " was trained on everything (val_size 0): there is nothing fair to measure on; tune with --set val_size=0.1");
   }
-  const DataSource source = open_data(args.data, cache_folder().parent_path(), globals);
-  tuning::CodeFiles files = tuning::collect_code_files(source.path, tuning::code_filter(recipe));
-  const std::string recorded = find_string(get_object(lineage.at("data"), "lineage data"), "manifest_sha256").value_or("");
-  if (recorded != files.manifest_sha256) {
-    throw Error(Code::unprocessable, "the data is not what " + args.adapter + " was trained on (its manifest hash differs), so a held-out file may have been learned; "
-                                     "give the same folder, unchanged");
-  }
-  return files;
+  return record;
+}
+
+void check_manifest(const Args& args, const Record& record, const std::string& found) {
+  if (record.manifest == found) return;
+  throw Error(Code::unprocessable, "the data is not what " + args.adapter + " was trained on (its manifest hash differs), so a held-out part may have been learned; give the same data, unchanged");
 }
 
 json::object report_of(const tuning::Comparison& result) {
@@ -73,32 +78,69 @@ void print_table(const tuning::Comparison& result) {
   print_row("FIM block, edit similarity", result.block_similarity, false);
 }
 
-int compare_models(const Args& args, const Globals& globals) {
-  const Snapshot base = open_model(args.base, globals);
-  const Snapshot adapter = open_model(args.adapter, globals);
-  const tuning::CodeFiles files = held_out_files(args, adapter, globals);
-  engine::EngineOptions engine_options;
-  engine_options.threads = args.threads;
-  const auto engine = engine::Engine::open(base.folder, engine_options);
-  engine->load_adapter("adapter", adapter.folder);
+// Draws how far the measuring is, from the first item on.
+class Meter {
+ public:
+  explicit Meter(const Globals& globals) : quiet_(globals.json || globals.quiet) {}
+  void operator()(size_t done, size_t total) {
+    if (!bar_) bar_ = std::make_unique<Progress>("Measuring", total, Progress::Unit::count, quiet_);
+    bar_->set(done);
+  }
+
+ private:
+  bool quiet_;
+  std::unique_ptr<Progress> bar_;
+};
+
+json::object compare_code(const Args& args, const Record& record, const fs::path& data, engine::Engine& engine, const Globals& globals) {
+  const tuning::CodeFiles files = tuning::collect_code_files(data, tuning::code_filter(record.recipe));
+  check_manifest(args, record, files.manifest_sha256);
   tuning::CompareOptions options;
   options.line_items = args.items;
   options.block_items = args.items / 3;
   tuning::Comparison result;
   {
-    std::unique_ptr<Progress> bar;
-    result = tuning::compare(*engine, "adapter", files.held_out, options, [&](size_t done, size_t total) {
-      if (!bar) bar = std::make_unique<Progress>("Measuring", total, Progress::Unit::count, globals.json || globals.quiet);
-      bar->set(done);
-    });
+    Meter meter(globals);
+    result = tuning::compare(engine, "adapter", files.held_out, options, std::ref(meter));
   }
+  if (!globals.json) print_table(result);
+  return report_of(result);
+}
+
+// Chats: the assistant's turns of those that were held out.
+json::object compare_chats(const Args& args, const Record& record, const fs::path& data, const fs::path& base, engine::Engine& engine, const Globals& globals) {
+  const tuning::RawData raw = tuning::load_raw_data(record.recipe, data);
+  check_manifest(args, record, raw.manifest_sha256);
+  json::object counts;
+  const auto samples = tuning::make_source(record.recipe, tuning::held_out_part(raw), tuning::load_text_side(base), -1, counts);
+  tuning::Figure result;
+  {
+    Meter meter(globals);
+    result = tuning::compare_samples(engine, "adapter", *samples, record.recipe.seed, std::ref(meter));
+  }
+  if (!globals.json) {
+    std::cout << fmt::format("{} held-out chats\n  {:<28} {:>8} {:>8}   difference [95 % interval]\n", raw.chats_held_out.size(), "", "base", "adapter");
+    print_row("bits per learned token (lower)", result, true);
+  }
+  return {{"chats", raw.chats_held_out.size()}, {"bits_per_labelled_token", figure(result)}};
+}
+
+int compare_models(const Args& args, const Globals& globals) {
+  const Snapshot base = open_model(args.base, globals);
+  const Snapshot adapter = open_model(args.adapter, globals);
+  const Record record = read_record(args, adapter);
+  if (record.format == "preference") throw Error(Code::unsupported, args.adapter + " was trained on preference pairs, which `lyceum compare` does not measure yet");
+  const DataSource source = open_data(args.data, cache_folder().parent_path(), globals);
+  engine::EngineOptions engine_options;
+  engine_options.threads = args.threads;
+  const auto engine = engine::Engine::open(base.folder, engine_options);
+  engine->load_adapter("adapter", adapter.folder);
+  json::object report = record.format == "chat" ? compare_chats(args, record, source.path, base.folder, *engine, globals)
+                                                : compare_code(args, record, source.path, *engine, globals);
   if (globals.json) {
-    json::object report = report_of(result);
     report["base"] = args.base;
     report["adapter"] = args.adapter;
     print_json(report);
-  } else {
-    print_table(result);
   }
   return 0;
 }
@@ -109,7 +151,7 @@ void configure_compare(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
   options.add_option("base", args->base, "the base model: a folder or a repository").required();
   options.add_option("--adapter", args->adapter, "the adapter trained by lyceum tune: a folder or a repository").required();
-  options.add_option("--data", args->data, "the same folder or repository it was trained on; only the held-out files are used").required();
+  options.add_option("--data", args->data, "the same folder or repository it was trained on; only what was held out is used").required();
   options.add_option("--items", args->items, "fill-in-the-middle questions of one line; a third as many of several lines").capture_default_str();
   options.add_option("--threads", args->threads, "0 = one per core");
   options.callback([args, &globals, &run] { run = [args, &globals] { return compare_models(*args, globals); }; });

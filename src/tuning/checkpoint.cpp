@@ -50,7 +50,8 @@ void save_checkpoint(const fs::path& run_folder, const TrainModel& model, const 
   const fs::path partial = run_folder / ("partial-" + std::to_string(state.step));
   fs::remove_all(partial);
   make_folders_durable(partial);
-  const auto tensors = tensors_of<const TrainModel, const std::vector<float>>(model);
+  auto tensors = tensors_of<const TrainModel, const std::vector<float>>(model);
+  for (size_t i = 0; i < state.best_values.size(); ++i) tensors[model.parameters[i].name + "#best"] = &state.best_values[i];
   std::vector<formats::SafetensorsSpec> specs;
   for (const auto& [tensor_name, values] : tensors) specs.push_back({tensor_name, "F32", {values->size()}});
   formats::write_safetensors(partial / "state.safetensors", specs, {},
@@ -60,7 +61,12 @@ void save_checkpoint(const fs::path& run_folder, const TrainModel& model, const 
                              {"row", state.cursor.row},
                              {"seed", state.seed},
                              {"inputs_sha256", state.inputs_sha256},
-                             {"history", state.history}};
+                             {"history", state.history},
+                             {"evaluations", state.evaluations},
+                             {"best_step", state.best_step},
+                             {"best_loss", state.best_loss},
+                             {"evaluations_since_best", state.evaluations_since_best},
+                             {"best_values", !state.best_values.empty()}};
   write_file_durable(partial / "state.json", pretty_json(text));
   fs::remove_all(target);
   rename_durable(partial, target);
@@ -84,8 +90,17 @@ CheckpointState load_checkpoint(const fs::path& folder, TrainModel& model, const
   if (state.inputs_sha256 != inputs_sha256) {
     throw Error(Code::conflict, folder.string() + " was written by a run with another recipe, model or data: start in an empty run folder");
   }
+  if (const json::array* evaluations = find_array(object, "evaluations")) state.evaluations = *evaluations;
+  state.best_step = static_cast<uint64_t>(find_number(object, "best_step").value_or(0));
+  state.best_loss = find_number(object, "best_loss").value_or(0);
+  state.evaluations_since_best = static_cast<uint64_t>(find_number(object, "evaluations_since_best").value_or(0));
+  auto tensors = tensors_of<TrainModel, std::vector<float>>(model);
+  if (find_bool(object, "best_values").value_or(false)) {
+    for (const Parameter& parameter : model.parameters) state.best_values.emplace_back(parameter.size());
+    for (size_t i = 0; i < state.best_values.size(); ++i) tensors[model.parameters[i].name + "#best"] = &state.best_values[i];
+  }
   const formats::SafetensorsFile file(folder / "state.safetensors");
-  for (const auto& [tensor_name, values] : tensors_of<TrainModel, std::vector<float>>(model)) {
+  for (const auto& [tensor_name, values] : tensors) {
     const formats::SafetensorsTensor* tensor = file.header().find(tensor_name);
     if (tensor == nullptr || tensor->dtype != "F32" || tensor->elements() != values->size()) {
       throw Error(Code::unprocessable, folder.string() + ": tensor " + tensor_name + " is missing or has another shape");

@@ -153,10 +153,11 @@ struct PreferenceCase {
   std::string folder, base;
   bool dora = false;
 };
-class DpoRun : public testing::TestWithParam<PreferenceCase> {};
+class PreferenceRun : public testing::TestWithParam<PreferenceCase> {};
 
 std::vector<Sample> pairs_of(const json::object& expected) {
   std::vector<Sample> samples;
+  const bool orpo = expected.contains("nll_loss");   // which learns the chosen prompt, too
   for (const json::value& pair : expected.at("pairs").as_array()) {
     const auto prompt = json::value_to<std::vector<int32_t>>(pair.at("prompt"));
     Sample& sample = samples.emplace_back();
@@ -164,7 +165,7 @@ std::vector<Sample> pairs_of(const json::object& expected) {
       const auto answer = json::value_to<std::vector<int32_t>>(pair.at(side));
       if (!sample.ids.empty()) sample.split = sample.ids.size();
       sample.ids.insert(sample.ids.end(), prompt.begin(), prompt.end());
-      sample.labelled.resize(sample.ids.size(), 0);
+      sample.labelled.resize(sample.ids.size(), orpo && sample.split == 0 ? 2 : 0);
       sample.ids.insert(sample.ids.end(), answer.begin(), answer.end());
       sample.labelled.resize(sample.ids.size(), 1);
     }
@@ -173,8 +174,8 @@ std::vector<Sample> pairs_of(const json::object& expected) {
 }
 
 // Ours is packed, theirs a document at a time.
-TEST_P(DpoRun, FiftyStepsAgreeWithPyTorch) {
-  const fs::path folder = kGoldens / "dpo" / GetParam().folder;
+TEST_P(PreferenceRun, FiftyStepsAgreeWithPyTorch) {
+  const fs::path folder = kGoldens / GetParam().folder;
   const json::object expected = load_expected(folder);
   const auto model = make_lora_model(models::load_decoder(kGoldens / "lora" / GetParam().base / "base"), {.r = 4, .alpha = 8, .dora = GetParam().dora});
   read_adapter(folder / "initial", *model);
@@ -182,7 +183,9 @@ TEST_P(DpoRun, FiftyStepsAgreeWithPyTorch) {
   ThreadPool pool(2);
   TrainOptions options;
   options.objective = Objective::preference;
-  options.preference = {expected.at("beta").to_number<double>(), expected.at("label_smoothing").to_number<double>()};
+  options.preference = {.loss = expected.contains("nll_loss") ? PreferenceLoss::orpo : PreferenceLoss::dpo,
+                        .beta = expected.at("beta").to_number<double>(),
+                        .label_smoothing = expected.at("label_smoothing").to_number<double>()};
   options.schedule = {.kind = ScheduleKind::cosine, .peak = 2e-3, .warmup_steps = 5, .total_steps = 50};
   options.rows_per_batch = 2;
   options.accumulation = 2;
@@ -201,6 +204,10 @@ TEST_P(DpoRun, FiftyStepsAgreeWithPyTorch) {
     EXPECT_NEAR(report.preference.chosen_logp / pairs, wanted("logps/chosen"), 2e-3);
     EXPECT_NEAR(report.preference.rejected_logp / pairs, wanted("logps/rejected"), 2e-3);
     EXPECT_NEAR(report.gradient_norm / wanted("norms"), 1.0, 1e-3);
+    if (!expected.contains("nll_loss")) continue;
+    EXPECT_NEAR(report.preference.nll / static_cast<double>(report.preference.nll_tokens), wanted("nll_loss"), 1e-3);
+    EXPECT_NEAR(report.preference.log_odds_ratio / pairs, wanted("log_odds_ratio"), 1e-3);
+    EXPECT_NEAR(report.preference.log_odds / pairs, wanted("log_odds_chosen"), 1e-3);
   }
   EXPECT_LT(worst, 1e-4);
   EXPECT_LT(worst_reward, 1e-3);
@@ -215,8 +222,9 @@ TEST_P(DpoRun, FiftyStepsAgreeWithPyTorch) {
   std::printf("%s: losses within %.1e, rewards within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, worst_reward, furthest);
 }
 
-INSTANTIATE_TEST_SUITE_P(Models, DpoRun, testing::Values(PreferenceCase{"llama_gqa_plain", "llama_gqa"}, PreferenceCase{"qwen2_bias_smoothed", "qwen2_bias", true}),
-                         [](const auto& each) { return each.param.folder; });
+INSTANTIATE_TEST_SUITE_P(Models, PreferenceRun, testing::Values(PreferenceCase{"dpo/llama_gqa_plain", "llama_gqa"}, PreferenceCase{"dpo/qwen2_bias_smoothed", "qwen2_bias", true},
+                                                          PreferenceCase{"orpo/llama_gqa", "llama_gqa"}),
+                         [](const auto& each) { return each.param.folder.substr(0, each.param.folder.find('/')) + "_" + each.param.folder.substr(each.param.folder.find('/') + 1); });
 
 class DoraGradients : public testing::TestWithParam<const char*> {};
 

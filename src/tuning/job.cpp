@@ -65,6 +65,10 @@ void add_preference(json::object& line, const PreferenceSums& sums) {
   line["rewards/margins"] = (sums.chosen_reward - sums.rejected_reward) / pairs;
   line["logps/chosen"] = sums.chosen_logp / pairs;
   line["logps/rejected"] = sums.rejected_logp / pairs;
+  if (sums.nll_tokens == 0) return;
+  line["nll_loss"] = sums.nll / static_cast<double>(sums.nll_tokens);
+  line["log_odds_ratio"] = sums.log_odds_ratio / pairs;
+  line["log_odds_chosen"] = sums.log_odds / pairs;
 }
 
 // What a checkpoint must agree on. Where the rate so far does not depend on the run's end, the end may be moved.
@@ -134,7 +138,10 @@ class Job {
 
  private:
   bool pretrain() const { return recipe_.method == "pretrain"; }
-  bool dpo() const { return recipe_.objective == "dpo"; }
+  bool pairs() const { return recipe_.objective != "sft"; }
+  PreferenceOptions preference_options() const {
+    return {.loss = recipe_.objective == "orpo" ? PreferenceLoss::orpo : PreferenceLoss::dpo, .beta = recipe_.dpo_beta, .label_smoothing = recipe_.dpo_label_smoothing};
+  }
 
   void tell(const std::string& phase, const std::string& message) {
     append_line(folder_ / "progress.jsonl", {{"phase", phase}, {"message", message}});
@@ -185,10 +192,14 @@ class Job {
   void prepare_stream() {
     const int32_t eos = model_->config.eos_ids.empty() ? -1 : model_->config.eos_ids[0];
     source_ = make_source(recipe_, data_, text_, eos, counts_);
-    pack_ = {.sequence_length = dpo() ? size_t{2} * recipe_.seq_len : recipe_.seq_len, .packing = recipe_.packing, .shuffle = recipe_.shuffle, .seed = recipe_.seed};
+    pack_ = {.sequence_length = pairs() ? size_t{2} * recipe_.seq_len : recipe_.seq_len, .packing = recipe_.packing, .shuffle = recipe_.shuffle, .seed = recipe_.seed};
     std::string inputs = json::serialize(inputs_of(recipe_)) + data_.manifest_sha256;
     for (const auto& [file, hash] : facts_.base_sha256) inputs += file + hash;
     inputs_sha256_ = sha256_hex(inputs);
+    if (recipe_.eval_steps > 0) {
+      json::object unused;
+      evaluation_source_ = make_source(recipe_, held_out_part(data_), text_, eos, unused);
+    }
 
     state_.seed = recipe_.seed;
     state_.inputs_sha256 = inputs_sha256_;
@@ -222,8 +233,8 @@ class Job {
     options.epsilon = recipe_.adam_epsilon;
     options.max_gradient_norm = recipe_.max_grad_norm;
     options.seed = recipe_.seed;
-    options.objective = dpo() ? Objective::preference : Objective::next_token;
-    options.preference = {recipe_.dpo_beta, recipe_.dpo_label_smoothing};
+    options.objective = pairs() ? Objective::preference : Objective::next_token;
+    options.preference = preference_options();
     options.network = {.recompute = recipe_.gradient_checkpointing, .positions_max = recipe_.seq_len};
     return options;
   }
@@ -233,8 +244,8 @@ class Job {
     Batch batch;
     append_row(batch, RowStream(source_, pack_).next());
     const auto run = [&] {
-      if (dpo()) {
-        trainer_->network().preference_forward_backward(batch, {recipe_.dpo_beta, recipe_.dpo_label_smoothing}, 0.0f, 0);
+      if (pairs()) {
+        trainer_->network().preference_forward_backward(batch, preference_options(), 0.0f, 0);
       } else {
         trainer_->network().forward_backward(batch, 0.0f, 0);
       }
@@ -273,6 +284,49 @@ class Job {
     last_checkpoint_ = monotonic_seconds();
   }
 
+  // Mean loss over the labelled tokens of everything that is held out, without dropout; cut for fill-in-the-middle as in epoch 0.
+  double held_out_loss() {
+    PackOptions pack = pack_;
+    pack.shuffle = false;
+    RowStream rows(evaluation_source_, pack);
+    double sum = 0;
+    size_t labels = 0;
+    for (size_t i = 0; i < rows.rows_in_epoch(); ++i) {
+      Batch batch;
+      append_row(batch, rows.next());
+      labels += batch.labels();
+      sum += trainer_->network().loss(batch);
+    }
+    return sum / static_cast<double>(std::max<size_t>(1, labels));
+  }
+
+  void evaluate() {
+    const uint64_t step = trainer_->steps_done();
+    const double loss = held_out_loss();
+    const bool best = state_.best_step == 0 || loss < state_.best_loss;
+    state_.evaluations.push_back(json::array{step, loss});
+    state_.evaluations_since_best = best ? 0 : state_.evaluations_since_best + 1;
+    if (best) {
+      state_.best_step = step;
+      state_.best_loss = loss;
+    }
+    if (best && recipe_.load_best_model_at_end) {
+      state_.best_values.clear();
+      for (const Parameter& parameter : model_->parameters) state_.best_values.push_back(parameter.value);
+    }
+    append_line(folder_ / "progress.jsonl", {{"phase", "evaluate"}, {"step", step}, {"eval_loss", loss}, {"best", best}});
+    JobProgress progress;
+    progress.phase = "evaluate";
+    progress.message = "step " + std::to_string(step) + ": held-out loss " + std::to_string(loss) + (best ? " (the best)" : "");
+    on_progress_(progress);
+  }
+
+  bool evaluation_due() const {
+    const uint64_t step = trainer_->steps_done();
+    return recipe_.eval_steps > 0 && (step % recipe_.eval_steps == 0 || step == steps_);
+  }
+  bool out_of_patience() const { return recipe_.early_stopping_patience > 0 && state_.evaluations_since_best >= recipe_.early_stopping_patience; }
+
   bool checkpoint_due() const {
     const uint64_t step = trainer_->steps_done();
     if (recipe_.save_steps > 0 && step % recipe_.save_steps == 0) return true;
@@ -305,21 +359,34 @@ class Job {
     const double started = monotonic_seconds();
     last_checkpoint_ = started;
     rate_.add(0);
-    while (trainer_->steps_done() < steps_) {
+    while (trainer_->steps_done() < steps_ && !out_of_patience()) {
       if (wants_stop()) {
         checkpoint();
         tell("cancelled", "stopped after step " + std::to_string(trainer_->steps_done()));
         return false;
       }
       record(trainer_->step());
+      if (evaluation_due()) evaluate();
       if (checkpoint_due()) checkpoint();
     }
+    if (out_of_patience()) tell("evaluate", "stopped early: no better held-out loss since step " + std::to_string(state_.best_step));
     facts_.seconds = monotonic_seconds() - started;
+    facts_.evaluations = state_.evaluations;
+    facts_.best_step = state_.best_step;
+    facts_.best_loss = state_.best_loss;
+    facts_.stopped_early = out_of_patience();
+    keep_best();
     facts_.steps = trainer_->steps_done();
     facts_.threads = pool_.size();
     facts_.history = state_.history;
     for (const json::value& line : state_.history) facts_.tokens_seen += line.at("tokens").to_number<uint64_t>();
     return true;
+  }
+
+  void keep_best() {
+    if (state_.best_values.empty()) return;
+    for (size_t i = 0; i < model_->parameters.size(); ++i) model_->parameters[i].value = state_.best_values[i];
+    tell("save", "the result is the model of step " + std::to_string(state_.best_step) + ", the best on what is held out");
   }
 
   void save_output() {
@@ -357,7 +424,7 @@ class Job {
   TextSide text_;
   json::object counts_, report_;
   std::unique_ptr<TrainModel> model_;
-  std::shared_ptr<const SampleSource> source_;
+  std::shared_ptr<const SampleSource> source_, evaluation_source_;
   PackOptions pack_;
   size_t rows_in_first_epoch_ = 0;
   std::optional<RowStream> rows_;

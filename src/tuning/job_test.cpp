@@ -104,6 +104,37 @@ TEST_F(JobRuns, DoraIsTheSameWithAnyThreadsAndWhenResumed) {
   EXPECT_EQ(run("dora3", lora_spec(model.output, changes)).output_sha256, whole.output_sha256);
 }
 
+TEST_F(JobRuns, BestEvaluationIsKeptStopsEarlyAndSurvivesAResume) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  // Too fast a rate: the held-out loss falls, then rises.
+  const json::object changes = {{"learning_rate", 0.2}, {"lr_scheduler", "constant"}, {"max_steps", 30}, {"eval_steps", 2}, {"early_stopping_patience", 1}, {"load_best_model_at_end", true}};
+  const JobResult best = run("best", lora_spec(model.output, changes));
+  const json::object& evaluation = best.lineage.at("evaluation").as_object();
+  const auto step = evaluation.at("best_step").to_number<uint64_t>();
+  const json::array& curve = evaluation.at("curve").as_array();
+  ASSERT_TRUE(evaluation.at("stopped_early").as_bool()) << json::serialize(evaluation);
+  EXPECT_EQ(curve.back().at(0).to_number<uint64_t>(), step + 2);
+  for (const json::value& point : curve) EXPECT_GE(point.at(1).to_number<double>(), evaluation.at("best_loss").to_number<double>());
+
+  json::object straight = changes;
+  straight["max_steps"] = step;
+  straight["load_best_model_at_end"] = false;
+  EXPECT_EQ(run("straight", lora_spec(model.output, straight)).output_sha256, best.output_sha256);
+
+  stop_after_ = step + 1;   // between the best evaluation and the end
+  ASSERT_TRUE(run("parts", lora_spec(model.output, changes), {.cancel = &cancel_}).cancelled);
+  const JobResult resumed = run("parts", lora_spec(model.output, changes));
+  EXPECT_EQ(resumed.output_sha256, best.output_sha256);
+  EXPECT_EQ(resumed.lineage.at("evaluation"), best.lineage.at("evaluation"));
+}
+
+TEST_F(JobRuns, EvaluationWithoutAnythingHeldOutIsRefused) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  EXPECT_THROW(lora_spec(model.output, {{"eval_steps", 2}, {"val_size", 0}}), Error);
+  EXPECT_THROW(lora_spec(model.output, {{"early_stopping_patience", 2}}), Error);
+  EXPECT_THROW(run("none", lora_spec(model.output, {{"eval_steps", 2}, {"val_size", 1e-9}})), Error);
+}
+
 TEST_F(JobRuns, EndMayBeMovedOnlyUnderAStableSchedule) {
   json::object longer = pretrain_recipe();
   longer["max_steps"] = 100;

@@ -84,7 +84,7 @@ Key key(std::string_view name, T Recipe::* member, std::vector<std::string_view>
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = {
       key("method", &Recipe::method, {"finetuning_type", "adapter"}, "lora, full, or pretrain (from scratch)"),
-      key("objective", &Recipe::objective, {"stage", "rl"}, "sft (next token) or dpo (preference pairs; the reference is the base with the adapter off)"),
+      key("objective", &Recipe::objective, {"stage", "rl"}, "sft (next token), or on preference pairs dpo (the reference is the base with the adapter off) or orpo (no reference)"),
       key("base_model", &Recipe::base_model, {"model_name_or_path", "model_name"}, "the model to start from"),
       key("dataset", &Recipe::dataset, {"dataset_path", "data"}, "a code folder, a git work tree, a chat .jsonl or text files"),
       key("data_format", &Recipe::data_format, {"dataset_format"}, "code, chat, text or auto"),
@@ -104,9 +104,12 @@ const std::vector<Key>& keys() {
       key("line_length_max", &Recipe::line_length_max, {}, "code: files with a longer line are dropped"),
       key("allow_secrets", &Recipe::allow_secrets, {}, "keep files and chats that hold a key, token or password; they are left out otherwise"),
       key("near_duplicate_threshold", &Recipe::near_duplicate_threshold, {}, "code: files this similar to another are left out (Jaccard of 5-token shingles); 0 = keep all"),
-      key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files held out for lyceum compare"),
+      key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files or chats held out, for eval_steps and lyceum compare"),
       key("holdout", &Recipe::holdout, {}, "how they are chosen: path (stable hash) or time (last changed in git)"),
-      key("dpo_beta", &Recipe::dpo_beta, {"beta", "pref_beta"}, "dpo: how strongly the model is held to the reference"),
+      key("eval_steps", &Recipe::eval_steps, {}, "measure the loss on what is held out every so many steps; needs val_size"),
+      key("early_stopping_patience", &Recipe::early_stopping_patience, {}, "stop after so many such measurements without a better one"),
+      key("load_best_model_at_end", &Recipe::load_best_model_at_end, {}, "the result is the model of the best measurement, not the last"),
+      key("dpo_beta", &Recipe::dpo_beta, {"beta", "pref_beta"}, "dpo: how strongly the model is held to the reference; orpo: weight of the odds ratio"),
       key("dpo_label_smoothing", &Recipe::dpo_label_smoothing, {"label_smoothing"}, "dpo: share of pairs assumed to be labelled the wrong way round"),
       key("dpo_loss", &Recipe::dpo_loss, {"loss_type", "pref_loss"}, "dpo: sigmoid, the only one there is"),
       key("micro_batch_size", &Recipe::micro_batch_size, {"per_device_train_batch_size", "batch_size"}, "rows run at once"),
@@ -195,11 +198,16 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.method == "lora" || recipe.method == "full" || recipe.method == "pretrain", "method must be lora, full or pretrain, not '" + recipe.method + "'");
   require(recipe.data_format == "auto" || recipe.data_format == "code" || recipe.data_format == "chat" || recipe.data_format == "text",
           "data_format must be code, chat, text or auto");
-  require(recipe.objective == "sft" || recipe.objective == "dpo", "objective must be sft or dpo, not '" + recipe.objective + "' (kto and orpo are not built)");
-  require(recipe.objective == "sft" || recipe.method == "lora", "objective dpo needs method lora: the reference is the base with the adapter off");
+  require(recipe.objective == "sft" || recipe.objective == "dpo" || recipe.objective == "orpo", "objective must be sft, dpo or orpo, not '" + recipe.objective + "' (kto is not built)");
+  require(recipe.objective != "dpo" || recipe.method == "lora", "objective dpo needs method lora: the reference is the base with the adapter off");
+  require(recipe.objective == "sft" || recipe.method != "pretrain", "preference pairs need a model to start from, so method lora or full");
+  require(recipe.objective != "orpo" || recipe.dpo_label_smoothing == 0, "dpo_label_smoothing is dpo's; orpo has none");
   require(recipe.dpo_loss == "sigmoid", "dpo_loss must be sigmoid, not '" + recipe.dpo_loss + "'");
   require(recipe.dpo_beta > 0 && recipe.dpo_label_smoothing < 0.5, "dpo_beta must be above 0 and dpo_label_smoothing below 0.5");
   require(recipe.objective == "sft" || recipe.val_size == 0, "val_size holds out files of code; preference pairs have no held-out split yet");
+  require(recipe.eval_steps == 0 || recipe.val_size > 0, "eval_steps measures on what is held out: set val_size, too");
+  require(recipe.eval_steps > 0 || (recipe.early_stopping_patience == 0 && !recipe.load_best_model_at_end),
+          "early_stopping_patience and load_best_model_at_end need eval_steps");
   require(recipe.holdout == "path" || recipe.holdout == "time", "holdout must be path or time");
   require(recipe.save_dtype == "bf16" || recipe.save_dtype == "f32", "save_dtype must be bf16 or f32");
   require(recipe.seq_len >= 8 && recipe.seq_len <= 131072, "seq_len must be between 8 and 131072");

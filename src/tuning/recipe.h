@@ -16,7 +16,7 @@ namespace lyceum::tuning {
 struct Recipe {
   // What to train, on what.
   std::string method = "lora";            // lora | full | pretrain (from scratch)
-  std::string objective = "sft";          // sft (next token) | dpo (preference pairs)
+  std::string objective = "sft";          // sft (next token) | dpo | orpo (preference pairs)
   std::string base_model;                 // repo id or folder; empty for pretrain
   std::string dataset;                    // folder, file or repo id
   std::string data_format = "auto";       // code | chat | text | auto
@@ -39,7 +39,10 @@ struct Recipe {
   bool allow_secrets = false;             // keep what holds a key, token or password (data/secrets.h)
   double near_duplicate_threshold = 0.85; // code: leave out files that resemble another so much; 0 = keep them
   double val_size = 0;                    // fraction of the files held out
-  std::string holdout = "path";           // path (stable hash) | time (last changed in git)
+  std::string holdout = "path";           // path (stable hash; of chats: of their text) | time (last changed in git)
+  uint64_t eval_steps = 0;                // loss on what is held out every so many steps; 0 = never
+  uint32_t early_stopping_patience = 0;   // stop after so many evaluations without a better one; 0 = never
+  bool load_best_model_at_end = false;    // the result is the best evaluation's model, not the last
 
   // Preference pairs.
   double dpo_beta = 0.1;

@@ -39,27 +39,28 @@ StepReport Trainer::step() {
 
 // The step's loss; gradients are left in the parameters.
 double Trainer::run_batches(const std::vector<Batch>& batches, StepReport& report) {
-  const bool pairs = options_.objective == Objective::preference;
-  size_t count = report.labels;
-  if (pairs) {
-    count = 0;
-    for (const Batch& batch : batches) count += batch.segments.size() / 2;
-  }
-  count = std::max<size_t>(1, count);
-  const auto scale = static_cast<float>(1.0 / static_cast<double>(count));
   Rng keys(options_.seed ^ (report.step << 20));
+  if (options_.objective == Objective::preference) return run_pairs(batches, keys, report.preference);
+  const auto labels = static_cast<double>(std::max<size_t>(1, report.labels));
   double sum = 0;
+  for (const Batch& batch : batches) sum += network_.forward_backward(batch, static_cast<float>(1.0 / labels), keys.next() | 1);
+  return sum / labels;
+}
+
+double Trainer::run_pairs(const std::vector<Batch>& batches, Rng& keys, PreferenceSums& sums) {
+  size_t pairs = 0, tokens = 0;
   for (const Batch& batch : batches) {
-    const uint64_t key = keys.next() | 1;
-    if (pairs) {
-      const PreferenceSums sums = network_.preference_forward_backward(batch, options_.preference, scale, key);
-      report.preference.add(sums);
-      sum += sums.loss;
-    } else {
-      sum += network_.forward_backward(batch, scale, key);
+    pairs += batch.segments.size() / 2;
+    for (size_t i = 0; i < batch.segments.size(); i += 2) {   // the chosen documents
+      for (uint32_t t = batch.segments[i].begin; t < batch.segments[i].end; ++t) tokens += batch.targets[t] != kNoTarget;
     }
   }
-  return sum / static_cast<double>(count);
+  const double of_pair = 1.0 / static_cast<double>(std::max<size_t>(1, pairs)), of_token = 1.0 / static_cast<double>(std::max<size_t>(1, tokens));
+  const bool orpo = options_.preference.loss == PreferenceLoss::orpo;
+  for (const Batch& batch : batches) {
+    sums.add(network_.preference_forward_backward(batch, options_.preference, static_cast<float>(of_pair), keys.next() | 1, orpo ? static_cast<float>(of_token) : 0.0f));
+  }
+  return sums.loss * of_pair + sums.nll * of_token;
 }
 
 void Trainer::update(double rate, double gradient_norm) {

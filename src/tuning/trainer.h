@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/random.h"
 #include "base/threads.h"
 #include "tuning/data/pack.h"
 #include "tuning/model/network.h"
@@ -57,6 +58,7 @@ class Trainer {
 
  private:
   double run_batches(const std::vector<Batch>& batches, StepReport& report);
+  double run_pairs(const std::vector<Batch>& batches, Rng& keys, PreferenceSums& sums);
   void update(double rate, double gradient_norm);
 
   TrainModel& model_;

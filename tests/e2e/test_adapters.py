@@ -118,3 +118,23 @@ def test_dpo_prefers_the_chosen_answers_and_reproduces(env, tmp_path):
     assert "DPO, beta 0.1" in (output / "README.md").read_text()
     again = json.loads(harness.lyceum("reproduce", output, "--data", data, "--base", MODEL, "--threads", "1", "--json", env=env).stdout)
     assert again["reproduced"] is True, again
+
+
+def test_chats_held_out_stop_training_in_time_and_are_compared(env, tmp_path):
+    """Chats that all answer alike: the held-out ones get better until training is too fast, and the best model is kept."""
+    chats = [{"messages": [{"role": "user", "content": f"Count to {i}"}, {"role": "assistant", "content": "def count():\n    return " + str(i % 5)}]} for i in range(60)]
+    data = tmp_path / "chats.jsonl"
+    data.write_text("".join(json.dumps(chat) + "\n" for chat in chats))
+    settings = ["--set", "val_size=0.3", "--set", "eval_steps=2", "--set", "early_stopping_patience=4", "--set", "load_best_model_at_end=true", "--set", "max_steps=14"]
+    output = tuned(env, data, *settings)
+    record = json.loads((output / "lineage.json").read_text())
+    curve = record["evaluation"]["curve"]
+    assert record["data"]["chats_held_out"] + record["data"]["chats"] == 60
+    assert record["evaluation"]["best_loss"] == min(loss for _, loss in curve) < curve[0][1]
+    assert "whose weights these are" in (output / "README.md").read_text()
+    report = json.loads(harness.lyceum("compare", MODEL, "--adapter", output, "--data", data, "--json", env=env).stdout)
+    assert report["chats"] == record["data"]["chats_held_out"]
+    bits = report["bits_per_labelled_token"]
+    assert bits["adapter"] < bits["base"] and bits["difference_high"] < 0
+    # The same model and the same tokens: what training measured is what the engine measures.
+    assert abs(bits["adapter"] * 0.6931471805599453 - record["evaluation"]["best_loss"]) < 0.02

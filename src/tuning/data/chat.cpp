@@ -112,7 +112,7 @@ json::array messages_of(const json::object& line, const std::string& where) {
   if (line.contains("prompt") && line.contains("completion")) {
     return {message("user", get_string(line, "prompt")), message("assistant", get_string(line, "completion"))};
   }
-  if (line.contains("chosen") && line.contains("rejected")) throw Error(Code::unprocessable, where + ": this is a preference pair; set objective to dpo to learn from pairs");
+  if (line.contains("chosen") && line.contains("rejected")) throw Error(Code::unprocessable, where + ": this is a preference pair; set objective to dpo or orpo to learn from pairs");
   throw Error(Code::unprocessable, where + ": expected a key 'messages', 'conversations', 'instruction' with 'output', or 'prompt' with 'completion'");
 }
 

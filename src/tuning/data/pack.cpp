@@ -42,6 +42,7 @@ void append_sample(Row& row, const Sample& sample) {
   row.ids.insert(row.ids.end(), sample.ids.begin(), sample.ids.end());
   for (size_t i = 1; i < sample.ids.size(); ++i) row.targets.push_back(sample.labelled[i] && i != sample.split ? sample.ids[i] : kNoTarget);
   if (!sample.ids.empty()) row.targets.push_back(kNoTarget);
+  for (size_t i = 1; i <= sample.ids.size(); ++i) row.answers.push_back(i < sample.ids.size() && sample.labelled[i] == 1);
   const auto border = static_cast<uint32_t>(begin + sample.split), end = static_cast<uint32_t>(row.ids.size());
   if (sample.split > 0) row.segments.push_back({begin, border});
   row.segments.push_back({border, end});
@@ -67,6 +68,7 @@ void append_row(Batch& batch, const Row& row) {
   const auto offset = static_cast<uint32_t>(batch.ids.size());
   batch.ids.insert(batch.ids.end(), row.ids.begin(), row.ids.end());
   batch.targets.insert(batch.targets.end(), row.targets.begin(), row.targets.end());
+  batch.answers.insert(batch.answers.end(), row.answers.begin(), row.answers.end());
   for (const Segment& segment : row.segments) {
     batch.segments.push_back({segment.begin + offset, segment.end + offset});
     for (uint32_t i = segment.begin; i < segment.end; ++i) batch.positions.push_back(static_cast<int32_t>(i - segment.begin));

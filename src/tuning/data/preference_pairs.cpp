@@ -111,8 +111,10 @@ std::vector<PreferencePair> load_preferences(const std::filesystem::path& jsonl)
 }
 
 std::shared_ptr<const SampleSource> make_preference_source(const std::vector<PreferencePair>& pairs, const text::ChatTemplate* chat_template,
-                                                           const text::Tokenizer& tokenizer, const ChatTokens& tokens, size_t sequence_length, int32_t end_token,
+                                                           const text::Tokenizer& tokenizer, const ChatTokens& tokens, const PreferenceSampleOptions& options,
                                                            PreferenceCounts& counts) {
+  const size_t sequence_length = options.sequence_length;
+  const int32_t end_token = options.end_token;
   std::vector<Sample> kept;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const PreferencePair& pair = pairs[i];
@@ -135,6 +137,7 @@ std::shared_ptr<const SampleSource> make_preference_source(const std::vector<Pre
       ++counts.too_long;
       continue;
     }
+    if (options.learn_chosen) std::replace(chosen.labelled.begin(), chosen.labelled.end(), uint8_t{0}, uint8_t{2});
     kept.push_back(joined(std::move(chosen), rejected));
   }
   if (kept.empty()) {

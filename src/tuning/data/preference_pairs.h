@@ -1,4 +1,4 @@
-// preference_pairs.h: two answers to one prompt, one of them preferred, into samples for DPO. A sample holds both documents,
+// preference_pairs.h: two answers to one prompt, one of them preferred, into samples for DPO or ORPO. A sample holds both documents,
 // prompt + chosen and prompt + rejected (Sample::split); only the answers and their end token are labelled.
 #pragma once
 
@@ -24,6 +24,12 @@ struct PreferenceCounts {
   size_t identical = 0;            // dropped: chosen and rejected are the same, which teaches nothing
 };
 
+struct PreferenceSampleOptions {
+  size_t sequence_length = 1024;   // of each answer with its prompt
+  int32_t end_token = -1;          // of plain texts
+  bool learn_chosen = false;       // ORPO: all of the chosen document is learned, its prompt, too
+};
+
 // JSON Lines. Accepts {"prompt", "chosen", "rejected"} as texts or as messages; {"chosen", "rejected"} as whole chats that differ in
 // their last turn (the common beginning is the prompt); {"conversations", "chosen", "rejected"} with from/value; and {"instruction", "input", "chosen",
 // "rejected"}. Throws Error naming file and line.
@@ -31,7 +37,7 @@ std::vector<PreferencePair> load_preferences(const std::filesystem::path& jsonl)
 
 // chat_template null: only plain pairs, as prompt text, answer text and the end token. Throws Error(unprocessable) when nothing is left.
 std::shared_ptr<const SampleSource> make_preference_source(const std::vector<PreferencePair>& pairs, const text::ChatTemplate* chat_template,
-                                                           const text::Tokenizer& tokenizer, const ChatTokens& tokens, size_t sequence_length, int32_t end_token,
+                                                           const text::Tokenizer& tokenizer, const ChatTokens& tokens, const PreferenceSampleOptions& options,
                                                            PreferenceCounts& counts);
 
 }  // namespace lyceum::tuning

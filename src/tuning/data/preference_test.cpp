@@ -79,7 +79,7 @@ TEST_F(Preferences, OnlyAnswersAreLearnedAndTheTwoDocumentsNeverMeet) {
   const auto pairs = load(R"({"prompt": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "hi"}], "chosen": "good", "rejected": "bad"})");
   PreferenceCounts counts;
   const text::ChatTemplate chat(kTemplate);
-  const auto source = make_preference_source(pairs, &chat, *tokenizer, {}, 128, 0, counts);
+  const auto source = make_preference_source(pairs, &chat, *tokenizer, {}, {.sequence_length = 128}, counts);
   const Sample sample = source->make(0, 0);
   EXPECT_EQ(learned(sample, *tokenizer), "good<|im_end|>|bad<|im_end|>|");
   Row row;
@@ -97,17 +97,47 @@ TEST_F(Preferences, PlainTextWithoutATemplateAndDropsThatAreCounted) {
   const auto tokenizer = tiny_tokenizer();
   auto pairs = load(R"({"prompt": "hi", "chosen": "good", "rejected": "bad"})");
   PreferenceCounts counts;
-  EXPECT_EQ(learned(make_preference_source(pairs, nullptr, *tokenizer, {}, 64, 0, counts)->make(0, 0), *tokenizer), "good<|endoftext|>|bad<|endoftext|>|");
+  EXPECT_EQ(learned(make_preference_source(pairs, nullptr, *tokenizer, {}, {.sequence_length = 64, .end_token = 0}, counts)->make(0, 0), *tokenizer), "good<|endoftext|>|bad<|endoftext|>|");
   pairs.push_back(load(R"({"prompt": "hi", "chosen": "same", "rejected": "same"})")[0]);
   pairs.push_back(load("{\"prompt\": \"hi\", \"chosen\": \"" + std::string(200, 'x') + "\", \"rejected\": \"bad\"}")[0]);
   counts = {};
-  EXPECT_EQ(make_preference_source(pairs, nullptr, *tokenizer, {}, 64, 0, counts)->count(), 1u);
+  EXPECT_EQ(make_preference_source(pairs, nullptr, *tokenizer, {}, {.sequence_length = 64, .end_token = 0}, counts)->count(), 1u);
   EXPECT_EQ(counts.identical, 1u);
   EXPECT_EQ(counts.too_long, 1u);
   pairs.erase(pairs.begin());
-  EXPECT_THROW(make_preference_source(pairs, nullptr, *tokenizer, {}, 64, 0, counts), Error);
+  EXPECT_THROW(make_preference_source(pairs, nullptr, *tokenizer, {}, {.sequence_length = 64, .end_token = 0}, counts), Error);
   const auto messages = load(R"({"prompt": [{"role": "user", "content": "hi"}], "chosen": "good", "rejected": "bad"})");
-  EXPECT_THROW(make_preference_source(messages, nullptr, *tokenizer, {}, 64, 0, counts), Error);
+  EXPECT_THROW(make_preference_source(messages, nullptr, *tokenizer, {}, {.sequence_length = 64, .end_token = 0}, counts), Error);
+}
+
+TEST_F(Preferences, OrpoLearnsTheChosenPromptButComparesTheAnswers) {
+  const auto tokenizer = tiny_tokenizer();
+  PreferenceCounts counts;
+  const auto pairs = load(R"({"prompt": "hi", "chosen": "good", "rejected": "bad"})");
+  const Sample sample = make_preference_source(pairs, nullptr, *tokenizer, {}, {.sequence_length = 64, .end_token = 0, .learn_chosen = true}, counts)->make(0, 0);
+  EXPECT_EQ(learned(sample, *tokenizer), "hi|good<|endoftext|>|bad<|endoftext|>|");
+  Row row;
+  append_sample(row, sample);
+  EXPECT_NE(row.targets[0], kNoTarget);
+  EXPECT_EQ(row.answers[0], 0);
+  EXPECT_EQ(row.answers[sample.split - 2], 1);
+}
+
+TEST(PreferenceLoss, OrpoIsTheFormulaAndItsSlopes) {
+  const PreferenceOptions options = {.loss = PreferenceLoss::orpo, .beta = 0.7};
+  const auto loss_at = [&](double chosen, double rejected) {
+    PreferenceSums sums;
+    add_pair(options, {chosen, rejected}, {}, sums);
+    return sums.loss;
+  };
+  const auto odds = [](double logp) { return logp - std::log(1 - std::exp(logp)); };
+  EXPECT_NEAR(loss_at(-0.4, -1.1), 0.7 * std::log(1 + std::exp(-(odds(-0.4) - odds(-1.1)))), 1e-12);
+  PreferenceSums sums;
+  const PairSlopes slopes = add_pair(options, {-0.4, -1.1}, {}, sums);
+  EXPECT_NEAR(slopes.chosen, (loss_at(-0.4 + 1e-5, -1.1) - loss_at(-0.4 - 1e-5, -1.1)) / 2e-5, 1e-8);
+  EXPECT_NEAR(slopes.rejected, (loss_at(-0.4, -1.1 + 1e-5) - loss_at(-0.4, -1.1 - 1e-5)) / 2e-5, 1e-8);
+  add_pair(options, {0, -1e-12}, {}, sums);
+  EXPECT_TRUE(std::isfinite(sums.loss));
 }
 
 TEST(PreferenceLoss, IsTheFormulaAndItsSlope) {
@@ -119,7 +149,7 @@ TEST(PreferenceLoss, IsTheFormulaAndItsSlope) {
     return sums.loss;
   };
   PreferenceSums sums;
-  const double slope = add_pair(options, {-9, -11.5}, reference, sums);
+  const double slope = add_pair(options, {-9, -11.5}, reference, sums).chosen;
   const double h = 0.3 * ((-9.0 + 11.5) - (-10.0 + 12.0));
   EXPECT_NEAR(sums.loss, -0.9 * std::log(1 / (1 + std::exp(-h))) - 0.1 * std::log(1 / (1 + std::exp(h))), 1e-12);
   EXPECT_NEAR(slope, (loss_at(-9 + 1e-5) - loss_at(-9 - 1e-5)) / 2e-5, 1e-8);

@@ -77,7 +77,16 @@ std::string chat_text(const json::array& messages) {
   return text;
 }
 
+// By the text: a chat stays on its side when others come or go, and its copies go with it.
+bool is_held_out(const json::array& chat, double share) {
+  const std::string digest = sha256_raw(json::serialize(chat));
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value = (value << 8) | static_cast<unsigned char>(digest[i]);
+  return value < share * 4294967296.0;
+}
+
 RawData load_chat_data(const Recipe& recipe, const fs::path& path) {
+  if (recipe.val_size > 0 && recipe.holdout == "time") throw Error(Code::invalid_argument, "chats have no time of change: hold them out with holdout: path");
   RawData data;
   data.format = "chat";
   size_t number = 0;
@@ -86,10 +95,13 @@ RawData load_chat_data(const Recipe& recipe, const fs::path& path) {
     if (found && !recipe.allow_secrets) {
       ++data.chats_left_out;
     } else {
-      data.chats.push_back(std::move(chat));
+      (is_held_out(chat, recipe.val_size) ? data.chats_held_out : data.chats).push_back(std::move(chat));
     }
   }
-  if (data.chats.empty()) throw Error(Code::unprocessable, path.string() + ": every chat holds a secret, so none is left; set allow_secrets to learn them");
+  if (data.chats.empty()) {
+    throw Error(Code::unprocessable, path.string() + ": no chat is left to train on: " + std::to_string(data.chats_left_out) + " hold a secret (allow_secrets learns them), " +
+                                         std::to_string(data.chats_held_out.size()) + " are held out");
+  }
   data.manifest_sha256 = sha256_file_hex(path);
   data.bytes = fs::file_size(path);
   return data;
@@ -199,14 +211,23 @@ CodeFilter code_filter(const Recipe& recipe) {
 
 RawData load_raw_data(const Recipe& recipe, const fs::path& path) {
   if (!fs::exists(path)) throw Error(Code::not_found, path.string() + ": no such dataset");
-  if (recipe.objective == "dpo") {
-    if (fs::is_directory(path)) throw Error(Code::invalid_argument, path.string() + ": objective dpo learns from a .jsonl file of preference pairs, not from a folder");
+  if (recipe.objective != "sft") {
+    if (fs::is_directory(path)) throw Error(Code::invalid_argument, path.string() + ": objective " + recipe.objective + " learns from a .jsonl file of preference pairs, not from a folder");
     return load_preference_data(recipe, path);
   }
   const std::string format = detect_format(recipe, path);
   if (format == "chat") return load_chat_data(recipe, path);
   if (format == "text") return load_text(recipe, path);
   return load_code(path, code_filter(recipe), "code");
+}
+
+RawData held_out_part(const RawData& data) {
+  RawData out;
+  out.format = data.format;
+  for (const CodeFile& file : data.files.held_out) out.documents.push_back(file.text);
+  out.chats = data.chats_held_out;
+  if (out.documents.empty() && out.chats.empty()) throw Error(Code::unprocessable, "val_size holds out nothing of this data, so there is nothing to evaluate on: raise val_size or give more files or chats");
+  return out;
 }
 
 std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawData& data, const TextSide& text, int32_t fallback_end_token, json::object& counts) {
@@ -221,8 +242,9 @@ std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawD
   if (data.format == "preference") {
     PreferenceCounts pairs;
     const auto chat_template = text.chat_template.empty() ? nullptr : std::make_unique<text::ChatTemplate>(text.chat_template);
-    auto source = make_preference_source(data.pairs, chat_template.get(), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens}, recipe.seq_len,
-                                         document_end_token(*text.tokenizer, fallback_end_token), pairs);
+    auto source = make_preference_source(data.pairs, chat_template.get(), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens},
+                                         {.sequence_length = recipe.seq_len, .end_token = document_end_token(*text.tokenizer, fallback_end_token), .learn_chosen = recipe.objective == "orpo"},
+                                         pairs);
     counts = {{"pairs", pairs.pairs}, {"pairs_too_long", pairs.too_long}, {"pairs_identical", pairs.identical}, {"written_as", chat_template ? "chat" : "plain text"}};
     return source;
   }
@@ -266,7 +288,7 @@ json::object data_report(const Recipe& recipe, const RawData& data, const Sample
     out["licences"] = licences_json(data.files);
   }
   if (data.format == "preference") out["pairs_left_out"] = data.chats_left_out;
-  if (data.format == "chat") out["chats_left_out"] = data.chats_left_out;
+  if (data.format == "chat") out["chats_left_out"] = data.chats_left_out, out["chats_held_out"] = data.chats_held_out.size();
   out["secrets"] = secrets_json(recipe, data);
   out["samples"] = source.count();
   out["tokens"] = tokens;

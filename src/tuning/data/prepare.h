@@ -31,6 +31,7 @@ struct RawData {
   std::string format;             // "code", "text", "chat", "preference"
   std::vector<std::string> documents;     // code and text
   std::vector<json::array> chats;
+  std::vector<json::array> chats_held_out;
   std::vector<PreferencePair> pairs;
   CodeFiles files;                // code: paths, drops, held-out files; chats: only what was found in them
   uint64_t chats_left_out = 0;    // or pairs, because they hold a secret
@@ -40,6 +41,8 @@ struct RawData {
 
 // Reads and filters; needs no tokenizer yet (a pre-training run trains its tokenizer on these documents).
 RawData load_raw_data(const Recipe& recipe, const std::filesystem::path& path);
+// What is held out of data, as data of its own. Throws Error(unprocessable) when that is nothing.
+RawData held_out_part(const RawData& data);
 // The filter that a recipe asks for; `lyceum compare` finds the held-out files again with it.
 CodeFilter code_filter(const Recipe& recipe);
 

@@ -131,6 +131,34 @@ TEST(Secrets, ChatsThatHoldOneAreLeftOut) {
   EXPECT_EQ(load_raw_data(allow, path).chats.size(), 2u);
 }
 
+TEST(ChatHoldout, ShareIsHeldOutByTextAndStaysWhenChatsCome) {
+  const TempFolder folder;
+  const auto chats = [](int from, int to) {
+    std::string text;
+    for (int i = from; i < to; ++i) {
+      text += json::serialize(json::object{{"messages", json::array{json::object{{"role", "user"}, {"content", "question " + std::to_string(i)}},
+                                                                     json::object{{"role", "assistant"}, {"content", "answer"}}}}}) + "\n";
+    }
+    return text;
+  };
+  const fs::path path = folder.path() / "chats.jsonl";
+  Recipe recipe;
+  recipe.val_size = 0.25;
+  write_file_durable(path, chats(0, 80));
+  const RawData before = load_raw_data(recipe, path);
+  EXPECT_EQ(before.chats.size() + before.chats_held_out.size(), 80u);
+  EXPECT_GT(before.chats_held_out.size(), 8u);
+  EXPECT_LT(before.chats_held_out.size(), 40u);
+  write_file_durable(path, chats(40, 120) + chats(0, 40));
+  const RawData after = load_raw_data(recipe, path);
+  for (const json::array& chat : before.chats_held_out) {
+    EXPECT_NE(std::find(after.chats_held_out.begin(), after.chats_held_out.end(), chat), after.chats_held_out.end());
+  }
+  EXPECT_EQ(held_out_part(before).chats.size(), before.chats_held_out.size());
+  recipe.holdout = "time";
+  EXPECT_THROW(load_raw_data(recipe, path), Error);
+}
+
 // A program of `functions` functions; `seed` decides its names.
 std::string program(size_t functions, uint64_t seed) {
   Rng rng(seed);

@@ -20,7 +20,8 @@ inline constexpr int32_t kNoTarget = -1;
 
 struct Sample {
   std::vector<int32_t> ids;
-  std::vector<uint8_t> labelled;   // same length; labelled[i] = token i is learned (predicted from what precedes it)
+  std::vector<uint8_t> labelled;   // same length; not 0 = token i is learned (predicted from what precedes it); 2 = of a preference
+                                   // pair, but no part of the answers that are compared (ORPO learns the chosen prompt, too)
   size_t split = 0;                // a preference pair: where the rejected document begins; 0 = one document
   size_t labels() const noexcept;  // how many targets it gives: labelled tokens except the first
 };
@@ -33,6 +34,7 @@ struct Segment {
 struct Row {
   std::vector<int32_t> ids;
   std::vector<int32_t> targets;
+  std::vector<uint8_t> answers;    // like targets: 1 where the target is of an answer (or of an ordinary sample)
   std::vector<Segment> segments;
 };
 
@@ -40,6 +42,7 @@ struct Batch {
   std::vector<int32_t> ids;
   std::vector<int32_t> positions;
   std::vector<int32_t> targets;
+  std::vector<uint8_t> answers;
   std::vector<Segment> segments;
   size_t tokens() const noexcept { return ids.size(); }
   size_t labels() const noexcept;

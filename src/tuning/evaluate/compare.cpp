@@ -194,6 +194,27 @@ Comparison compare(engine::Engine& engine, const std::string& adapter, const std
   return out;
 }
 
+Figure compare_samples(engine::Engine& engine, const std::string& adapter, const SampleSource& samples, uint64_t seed,
+                       const std::function<void(size_t, size_t)>& progress) {
+  const auto bits = [&](const Sample& sample, const std::string& name) {
+    const std::vector<float> scores = engine.score(sample.ids, name);   // scores[i] is of token i + 1
+    double sum = 0;
+    for (size_t i = 0; i < scores.size(); ++i) sum -= sample.labelled[i + 1] ? double{scores[i]} : 0.0;
+    return sum / std::numbers::ln2;
+  };
+  std::vector<Pair> pairs;
+  for (size_t i = 0; i < samples.count(); ++i) {
+    Sample sample = samples.make(i, 0);
+    const size_t length = std::min<size_t>(sample.ids.size(), engine.decoder().config.context);
+    sample.ids.resize(length);
+    sample.labelled.resize(length);
+    if (const size_t labels = sample.labels(); labels > 0) pairs.push_back({bits(sample, ""), bits(sample, adapter), static_cast<double>(labels)});
+    if (progress) progress(i + 1, samples.count());
+  }
+  if (pairs.empty()) throw Error(Code::unprocessable, "no held-out sample has a labelled token to compare on");
+  return paired_bootstrap(pairs, seed);
+}
+
 json::object comparison_json(const Comparison& comparison) {
   json::object out = {{"files", comparison.files}, {"bytes", comparison.bytes}, {"bits_per_byte", figure_json(comparison.bits_per_byte)}};
   if (!comparison.has_fim) return out;

@@ -1,6 +1,7 @@
 // compare.h: does the adapter help on files that neither arm was trained on? Base and adapter answer the same questions through the
 // same engine that will serve them:
 //   bits per byte     of the held-out files, a piece at a time: tokeniser-independent, lower is better
+//   bits per token    of held-out chats: the assistant's turns only, lower is better
 //   fill in the middle  of single lines and of blocks of lines, greedy: exact match and edit similarity (0..1), higher is better
 // Every figure carries a paired 95 % bootstrap interval of the difference.
 #pragma once
@@ -12,6 +13,7 @@
 
 #include "engine/engine.h"
 #include "tuning/data/code_files.h"
+#include "tuning/data/sample.h"
 #include "tuning/evaluate/bootstrap.h"
 
 namespace lyceum::tuning {
@@ -35,6 +37,10 @@ struct Comparison {
 // progress(done, total) after every item. Throws Error(unprocessable) when there is no held-out file.
 Comparison compare(engine::Engine& engine, const std::string& adapter, const std::vector<CodeFile>& held_out, const CompareOptions& options,
                    const std::function<void(size_t, size_t)>& progress = {});
+// Chats and other samples: bits per labelled token of both arms, a pair a sample. Samples longer than the context are cut.
+// Throws Error(unprocessable) when no token is labelled.
+Figure compare_samples(engine::Engine& engine, const std::string& adapter, const SampleSource& samples, uint64_t seed,
+                       const std::function<void(size_t, size_t)>& progress = {});
 json::object comparison_json(const Comparison& comparison);
 
 struct FimItem {

@@ -224,39 +224,63 @@ struct Network::State {
     return sum;
   }
 
-  // Log-probability of each segment's targets, from the present output of the body.
-  std::vector<double> segment_logps(const Batch& batch, ConstRows out) {
+  // Log-probability of what is learned of a segment: of all of it, and of its answer.
+  struct SegmentLogps {
+    double all = 0, answer = 0;
+    size_t tokens = 0, answer_tokens = 0;
+  };
+  std::vector<SegmentLogps> segment_logps(const Batch& batch, ConstRows out) {
     std::vector<float> row_losses(batch.tokens(), 0.0f);
     head(batch, out, {.row_losses = &row_losses});
-    std::vector<double> logps;
+    std::vector<SegmentLogps> logps;
     for (const Segment& segment : batch.segments) {
-      double sum = 0;
-      for (uint32_t t = segment.begin; t < segment.end; ++t) sum -= double{row_losses[t]};
-      logps.push_back(sum);
+      SegmentLogps& sums = logps.emplace_back();
+      for (uint32_t t = segment.begin; t < segment.end; ++t) {
+        if (batch.targets[t] == kNoTarget) continue;
+        ++sums.tokens;
+        sums.all -= double{row_losses[t]};
+        sums.answer_tokens += batch.answers[t];
+        sums.answer -= batch.answers[t] ? double{row_losses[t]} : 0.0;
+      }
     }
     return logps;
   }
 
-  PreferenceSums preference(const Batch& batch, const PreferenceOptions& wanted, float gradient_scale, uint64_t key) {
-    LYCEUM_CHECK(batch.segments.size() % 2 == 0, "pairs have two documents");
+  std::vector<SegmentLogps> reference_logps(const Batch& batch) {
     adapters = false;
     dropout_key = 0;
-    const std::vector<double> reference = segment_logps(batch, body_forward(batch, false));
+    auto logps = segment_logps(batch, body_forward(batch, false));
     adapters = true;
+    return logps;
+  }
+
+  PreferenceSums preference(const Batch& batch, const PreferenceOptions& wanted, float pair_scale, float token_scale, uint64_t key) {
+    LYCEUM_CHECK(batch.segments.size() % 2 == 0, "pairs have two documents");
+    const bool orpo = wanted.loss == PreferenceLoss::orpo;
+    const std::vector<SegmentLogps> reference = orpo ? std::vector<SegmentLogps>(batch.segments.size()) : reference_logps(batch);
     dropout_key = key;
     const Rows out = body_forward(batch, true);
-    const std::vector<double> policy = segment_logps(batch, out);
+    const std::vector<SegmentLogps> policy = segment_logps(batch, out);
     PreferenceSums sums;
     std::vector<float> row_scales(batch.tokens(), 0.0f);   // of -log p
+    const auto share = [&](const SegmentLogps& logps) { return orpo ? 1.0 / static_cast<double>(std::max<size_t>(1, logps.answer_tokens)) : 1.0; };
     for (size_t i = 0; i + 1 < policy.size(); i += 2) {
-      const auto slope = static_cast<float>(add_pair(wanted, {policy[i], policy[i + 1]}, {reference[i], reference[i + 1]}, sums));
-      const Segment &chosen = batch.segments[i], &rejected = batch.segments[i + 1];
-      std::fill(row_scales.begin() + chosen.begin, row_scales.begin() + chosen.end, -slope);
-      std::fill(row_scales.begin() + rejected.begin, row_scales.begin() + rejected.end, slope);
+      const SegmentLogps &chosen = policy[i], &rejected = policy[i + 1];
+      const AnswerLogps logps = {chosen.answer * share(chosen), rejected.answer * share(rejected)};
+      const PairSlopes slopes = add_pair(wanted, logps, {reference[i].answer, reference[i + 1].answer}, sums);
+      set_scales(batch, batch.segments[i], -slopes.chosen * share(chosen) * double{pair_scale}, double{token_scale}, row_scales);
+      set_scales(batch, batch.segments[i + 1], -slopes.rejected * share(rejected) * double{pair_scale}, 0, row_scales);
+      if (!orpo) continue;
+      sums.nll -= chosen.all;
+      sums.nll_tokens += chosen.tokens;
     }
-    head(batch, out, {.gradients = true, .scale = gradient_scale, .row_scales = &row_scales});
+    head(batch, out, {.gradients = true, .row_scales = &row_scales});
     body_backward(batch);
     return sums;
+  }
+
+  static void set_scales(const Batch& batch, const Segment& segment, double of_answer, double of_all, std::vector<float>& row_scales) {
+    for (uint32_t t = segment.begin; t < segment.end; ++t) row_scales[t] = static_cast<float>(of_all + (batch.answers[t] ? of_answer : 0.0));
   }
 
   void body_backward(const Batch& batch) {
@@ -292,9 +316,9 @@ double Network::forward_backward(const Batch& batch, float gradient_scale, uint6
   return sum;
 }
 
-PreferenceSums Network::preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float gradient_scale, uint64_t dropout_key) {
+PreferenceSums Network::preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float pair_scale, uint64_t dropout_key, float token_scale) {
   state_->begin(batch);
-  return state_->preference(batch, options, gradient_scale, dropout_key);
+  return state_->preference(batch, options, pair_scale, token_scale, dropout_key);
 }
 
 double Network::loss(const Batch& batch) {

@@ -34,9 +34,10 @@ class Network {
   // The sum of -log p over the batch's targets. Gradients of (gradient_scale * that sum) are added to the parameters'.
   // dropout_key: a number that names this batch (step and place in it); the masks follow from it.
   double forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key);
-  // A batch of preference pairs: segments 2k and 2k + 1 are a pair's chosen and rejected document. Gradients of (gradient_scale * the
-  // sum of the pairs' losses) are added. The reference is the base with the adapter off. REQUIRES: a LoRA model.
-  PreferenceSums preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float gradient_scale, uint64_t dropout_key);
+  // A batch of preference pairs: segments 2k and 2k + 1 are a pair's chosen and rejected document. Gradients of (pair_scale * the sum of
+  // the pairs' losses + token_scale * -log p of all that is learned of the chosen documents) are added; token_scale is ORPO's.
+  // DPO's reference is the base with the adapter off. REQUIRES: for DPO, a LoRA model.
+  PreferenceSums preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float pair_scale, uint64_t dropout_key, float token_scale = 0);
   // The sum of forward_backward, without gradients and without dropout.
   double loss(const Batch& batch);
 

@@ -190,6 +190,7 @@ std::vector<Sample> pairs_for_test(size_t vocab) {
   for (uint64_t seed = 0; seed < 3; ++seed) {
     const auto samples = samples_for_test(vocab, 20 + seed);
     Sample& pair = pairs.emplace_back(samples[seed % 2]);
+    for (uint8_t& label : pair.labelled) label = label == 0 && seed == 1 ? 2 : label;   // learned, but not compared
     pair.split = pair.ids.size();
     pair.ids.insert(pair.ids.end(), samples[2].ids.begin(), samples[2].ids.end());
     pair.labelled.insert(pair.labelled.end(), samples[2].labelled.begin(), samples[2].labelled.end());
@@ -205,12 +206,20 @@ TEST_P(EveryModel, PreferenceGradientsAgreeWithFiniteDifferences) {
     }
     ThreadPool pool(1);
     Network network(*model, pool, {.head_chunk_rows = 5, .positions_max = 64});
-    const PreferenceOptions options = {.beta = 0.2, .label_smoothing = 0.1};
     const Batch batch = packed(pairs_for_test(model->config.vocab));
-    clear_gradients(*model);
-    network.preference_forward_backward(batch, options, 1.0f, 0);
-    for (Parameter& parameter : model->parameters) {
-      expect_slope_agrees(*model, parameter, 5, [&] { return network.preference_forward_backward(batch, options, 0.0f, 0).loss; });
+    for (const PreferenceOptions& options : {PreferenceOptions{.beta = 0.2, .label_smoothing = 0.1}, PreferenceOptions{.loss = PreferenceLoss::orpo, .beta = 0.8}}) {
+      const float token_scale = options.loss == PreferenceLoss::orpo ? 0.1f : 0.0f;
+      clear_gradients(*model);
+      network.preference_forward_backward(batch, options, 1.0f, 0, token_scale);
+      std::vector<std::vector<float>> kept;
+      for (const Parameter& parameter : model->parameters) kept.push_back(parameter.gradient);
+      for (size_t i = 0; i < model->parameters.size(); ++i) {
+        model->parameters[i].gradient = kept[i];
+        expect_slope_agrees(*model, model->parameters[i], 5, [&] {
+          const PreferenceSums sums = network.preference_forward_backward(batch, options, 0.0f, 0);
+          return sums.loss + double{token_scale} * sums.nll;
+        });
+      }
     }
   }
 }

@@ -1,19 +1,26 @@
-// preference.h: direct preference optimisation (Rafailov et al. 2023, arXiv 2305.18290) of one pair of answers:
+// preference.h: the loss of one pair of answers, the first of which is preferred.
 //
+// DPO (Rafailov et al. 2023, arXiv 2305.18290), with log-probabilities summed over an answer's tokens:
 //   h = (log π(chosen) - log π(rejected)) - (log ρ(chosen) - log ρ(rejected))
 //   loss = -(1 - ε) log σ(β h) - ε log σ(-β h)
-//
 // π: the model with its adapter, ρ: the same model with the adapter off, ε: label smoothing (conservative DPO, Mitchell 2023).
-// A reward is β (log π - log ρ) of an answer; the log-probabilities are sums over its labelled tokens.
+// A reward is β (log π - log ρ).
+//
+// ORPO (Hong et al. 2024, arXiv 2403.07691), with log-probabilities averaged over an answer's tokens, and no reference:
+//   loss = -β log σ(log odds(chosen) - log odds(rejected)),  odds(p) = p / (1 - p)
+// beside the ordinary loss of the whole chosen document. A reward is β log π.
 #pragma once
 
 #include <cstddef>
 
 namespace lyceum::tuning {
 
+enum class PreferenceLoss { dpo, orpo };
+
 struct PreferenceOptions {
+  PreferenceLoss loss = PreferenceLoss::dpo;
   double beta = 0.1;
-  double label_smoothing = 0;   // in [0, 0.5)
+  double label_smoothing = 0;   // DPO, in [0, 0.5)
 };
 
 // Sums over pairs.
@@ -23,14 +30,23 @@ struct PreferenceSums {
   double chosen_reward = 0, rejected_reward = 0;
   double accuracy = 0;          // pairs whose chosen answer has the higher reward
   double chosen_logp = 0, rejected_logp = 0;
+  double log_odds = 0, log_odds_ratio = 0;   // ORPO: log odds(chosen) - log odds(rejected), and log σ of it
+  double nll = 0;               // ORPO: -log p over nll_tokens, the chosen documents' tokens
+  size_t nll_tokens = 0;
   void add(const PreferenceSums& other) noexcept;
 };
 
+// Log-probabilities of a pair's answers: summed for DPO, averaged for ORPO.
 struct AnswerLogps {
   double chosen = 0, rejected = 0;
 };
 
-// Adds one pair to sums; returns the slope of its loss with respect to log π(chosen) (that of rejected is its negative).
-double add_pair(const PreferenceOptions& options, const AnswerLogps& policy, const AnswerLogps& reference, PreferenceSums& sums) noexcept;
+// Of a pair's loss with respect to the policy's log-probabilities.
+struct PairSlopes {
+  double chosen = 0, rejected = 0;
+};
+
+// Adds one pair to sums. reference: unused by ORPO.
+PairSlopes add_pair(const PreferenceOptions& options, const AnswerLogps& policy, const AnswerLogps& reference, PreferenceSums& sums) noexcept;
 
 }  // namespace lyceum::tuning

@@ -42,7 +42,7 @@ json::object summarise_losses(const json::array& history) {
 
 json::object data_record(const JobSpec& spec, const RunFacts& facts) {
   json::object data = {{"label", spec.data_label}, {"repo", text_or_null(spec.data_repo)}, {"commit", text_or_null(spec.data_commit)}};
-  for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "samples", "tokens", "labelled_tokens"}) {
+  for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "chats", "chats_held_out", "samples", "tokens", "labelled_tokens"}) {
     if (const json::value* value = facts.data_report.if_contains(key)) data[key] = *value;
   }
   for (const char* key : {"secrets", "near_duplicates", "licences"}) {
@@ -111,6 +111,10 @@ json::object lineage_record(const JobSpec& spec, const RunFacts& facts) {
   out["tokens_seen"] = facts.tokens_seen;
   out["trainable_parameters"] = facts.trainable_parameters;
   out["loss"] = summarise_losses(facts.history);
+  if (facts.best_step > 0) {
+    out["evaluation"] = json::object{{"best_step", facts.best_step}, {"best_loss", facts.best_loss}, {"kept_best", spec.recipe.load_best_model_at_end},
+                                     {"stopped_early", facts.stopped_early}, {"curve", facts.evaluations}};
+  }
   out["outputs_sha256"] = hashes_json(facts.output_sha256);
   out["seconds"] = facts.seconds;
   out["threads"] = facts.threads;
@@ -129,11 +133,16 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   const auto row = [&](std::string_view label, const std::string& value) { out += fmt::format("| {} | {} |\n", label, value); };
   row("method", lora ? fmt::format("{}, r {}, alpha {}{}", recipe.use_dora ? "DoRA" : "LoRA", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
   if (recipe.objective == "dpo") row("objective", fmt::format("DPO, beta {}{}; the reference is the base itself", recipe.dpo_beta, recipe.dpo_label_smoothing > 0 ? fmt::format(", label smoothing {}", recipe.dpo_label_smoothing) : ""));
+  if (recipe.objective == "orpo") row("objective", fmt::format("ORPO, weight of the odds ratio {}", recipe.dpo_beta));
   row("trained parameters", fmt::format("{}", facts.trainable_parameters));
   row("steps", fmt::format("{} of {} x {} rows of {} tokens", facts.steps, recipe.gradient_accumulation_steps, recipe.micro_batch_size, recipe.seq_len));
   row("tokens seen", fmt::format("{}", facts.tokens_seen));
   row("learning rate", fmt::format("{} ({})", recipe.learning_rate, recipe.lr_scheduler));
   row("seed", fmt::format("{}", recipe.seed));
+  if (facts.best_step > 0) {
+    row("held-out loss", fmt::format("{:.4f} at step {}, the best of {} measurements{}{}", facts.best_loss, facts.best_step, facts.evaluations.size(),
+                                     recipe.load_best_model_at_end ? ", whose weights these are" : "", facts.stopped_early ? "; stopped early" : ""));
+  }
   if (!facts.history.empty()) {
     const json::object& last = facts.history.back().as_object();
     if (last.contains("rewards/margins")) row("rewards at the end", fmt::format("margin {:.4f}, the chosen answer ahead in {:.0f} % of the last step's pairs", last.at("rewards/margins").to_number<double>(), 100 * last.at("rewards/accuracies").to_number<double>()));

@@ -22,6 +22,10 @@ struct RunFacts {
   double seconds = 0;
   unsigned threads = 0;
   uint64_t trainable_parameters = 0;
+  json::array evaluations;      // [step, loss] on what is held out
+  uint64_t best_step = 0;       // of them; 0 = no evaluation
+  double best_loss = 0;
+  bool stopped_early = false;
   json::array history;          // progress records of the steps, thinned by summarise_losses
   json::object data_report;
   std::map<std::string, std::string> base_sha256, output_sha256;

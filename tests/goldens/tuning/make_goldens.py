@@ -7,7 +7,7 @@
                          float32), final.safetensors (the adapter after them)
     lora/<model>_<variant>/  the same over that model's base with rsLoRA or DoRA; DoRA also has gradients.safetensors, the adapter's
                          gradients of the first row in float64
-    dpo/<model>_<variant>/   50 steps of DPO from a saved adapter, its reference the model with the adapter off: losses, rewards and
+    dpo/<model>_<variant>/, orpo/<model>/   50 steps of DPO (ORPO has no reference) from a saved adapter, its reference the model with the adapter off: losses, rewards and
                          log-probabilities by TRL's names
 
     python tests/goldens/tuning/make_goldens.py [folder…]       (needs torch, transformers, peft, safetensors; no folder = all)
@@ -217,14 +217,15 @@ def completion_logp(model, prompt, completion):
     return sum(logp[len(prompt) + i - 1, token] for i, token in enumerate(completion))
 
 
-def dpo(name, spec, variant, beta, label_smoothing, **options):
-    """The plain loss of Rafailov et al. 2023, a sequence at a time, no packing; conservative DPO's label smoothing."""
-    folder = HERE / "dpo" / (name + variant)
-    folder.mkdir(parents=True, exist_ok=True)
-    model = add_adapter(build(spec, torch.float32), **options)
-    save_adapter(model, folder / "initial")
-    pairs = make_pairs(spec["vocab_size"], 30, 3)
-    rows = []   # first fit by a pair's length, as samples are packed
+def all_logps(model, ids):
+    """log p of every token but the first."""
+    logp = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0].log_softmax(-1)
+    return torch.stack([logp[i - 1, token] for i, token in enumerate(ids) if i > 0])
+
+
+def pack_pairs(pairs):
+    """First fit by a pair's length, as samples are packed."""
+    rows = []
     for pair in pairs:
         size = lambda p: 2 * len(p["prompt"]) + len(p["chosen"]) + len(p["rejected"])
         for row in rows:
@@ -233,7 +234,30 @@ def dpo(name, spec, variant, beta, label_smoothing, **options):
                 break
         else:
             rows.append([pair])
-    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "pairs": pairs, "beta": beta, "label_smoothing": label_smoothing}
+    return rows
+
+
+def mean(values):
+    return sum(values) / len(values)
+
+
+def rewards_of(chosen, rejected, logps):
+    return {"rewards/chosen": mean(chosen), "rewards/rejected": mean(rejected), "rewards/margins": mean([c - r for c, r in zip(chosen, rejected)]),
+            "rewards/accuracies": mean([float(c > r) for c, r in zip(chosen, rejected)]),
+            "logps/chosen": mean([p[0] for p in logps]), "logps/rejected": mean([p[1] for p in logps])}
+
+
+def preference_run(folder, spec, seed, **options):
+    folder.mkdir(parents=True, exist_ok=True)
+    model = add_adapter(build(spec, torch.float32), **options)
+    save_adapter(model, folder / "initial")
+    return model, make_pairs(spec["vocab_size"], 30, seed)
+
+
+def dpo(name, spec, variant, beta, label_smoothing, **options):
+    """The plain loss of Rafailov et al. 2023, a sequence at a time, no packing; conservative DPO's label smoothing."""
+    folder = HERE / "dpo" / (name + variant)
+    model, pairs = preference_run(folder, spec, 3, **options)
 
     def step_loss(step_rows):
         losses, chosen, rejected, logps = [], [], [], []
@@ -247,13 +271,34 @@ def dpo(name, spec, variant, beta, label_smoothing, **options):
             chosen.append(float(beta * (policy[0] - reference[0])))
             rejected.append(float(beta * (policy[1] - reference[1])))
             logps.append([float(p) for p in policy])
-        mean = lambda values: sum(values) / len(values)
-        return sum(losses) / len(losses), {
-            "rewards/chosen": mean(chosen), "rewards/rejected": mean(rejected), "rewards/margins": mean([c - r for c, r in zip(chosen, rejected)]),
-            "rewards/accuracies": mean([float(c > r) for c, r in zip(chosen, rejected)]),
-            "logps/chosen": mean([p[0] for p in logps]), "logps/rejected": mean([p[1] for p in logps])}
+        return mean(losses), rewards_of(chosen, rejected, logps)
 
-    train(model, rows, step_loss, folder, out)
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "pairs": pairs, "beta": beta, "label_smoothing": label_smoothing}
+    train(model, pack_pairs(pairs), step_loss, folder, out)
+
+
+def orpo(name, spec, beta):
+    """Hong et al. 2024: the chosen document's own loss over all its tokens, and the odds ratio of the answers' mean log-probabilities."""
+    folder = HERE / "orpo" / name
+    model, pairs = preference_run(folder, spec, 4)
+
+    def step_loss(step_rows):
+        nll, tokens, ratios, odds, chosen, rejected, logps = 0.0, 0, [], [], [], [], []
+        for pair in (pair for row in step_rows for pair in row):
+            both = [all_logps(model, pair["prompt"] + pair[side]) for side in ("chosen", "rejected")]
+            nll, tokens = nll - both[0].sum(), tokens + len(both[0])
+            answers = [whole[len(pair["prompt"]) - 1:].mean() for whole in both]
+            log_odds = (answers[0] - answers[1]) - (torch.log1p(-torch.exp(answers[0])) - torch.log1p(-torch.exp(answers[1])))
+            odds.append(float(log_odds))
+            ratios.append(torch.nn.functional.logsigmoid(log_odds))
+            chosen.append(float(beta * answers[0]))
+            rejected.append(float(beta * answers[1]))
+            logps.append([float(a) for a in answers])
+        more = rewards_of(chosen, rejected, logps) | {"nll_loss": float(nll / tokens), "log_odds_ratio": float(mean(ratios)), "log_odds_chosen": mean(odds)}
+        return nll / tokens - beta * mean(ratios), more
+
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "pairs": pairs, "beta": beta, "label_smoothing": 0.0}
+    train(model, pack_pairs(pairs), step_loss, folder, out)
 
 
 RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]) for model in MODELS}
@@ -262,6 +307,7 @@ RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_
 RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
 RUNS["dpo/llama_gqa_plain"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_plain", 0.5, 0.0)
 RUNS["dpo/qwen2_bias_smoothed"] = lambda: dpo("qwen2_bias", MODELS["qwen2_bias"], "_smoothed", 0.3, 0.1, use_dora=True)
+RUNS["orpo/llama_gqa"] = lambda: orpo("llama_gqa", MODELS["llama_gqa"], 0.5)
 
 if __name__ == "__main__":
     for folder in sys.argv[1:] or RUNS:
