@@ -66,7 +66,7 @@ def main():
             measure(server, "git clone", gib, lambda: harness.run(["git", "clone", url + "/admin/lfs", folder / "c"], env=git), rows)
         print(json.dumps({"what": "sha256 of the same bytes (Python's OpenSSL, one core)", "cpu_s_per_gib": sha256_rate(gib)}))
         if FLOOR.exists():
-            print(json.dumps({"what": "what an upload cannot do without"} | json.loads(harness.run([FLOOR]).stdout)))
+            print(json.dumps({"what": "what an upload cannot do without"} | json.loads(harness.run([FLOOR, folder]).stdout)))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -28,7 +28,7 @@ struct Services {
   std::filesystem::path web_folder;      // built web assets (index.html, assets/)
   std::string version;
   bool anonymous_inference = true;       // may a caller without a token use public models on /v1?
-  uint64_t lfs_part_bytes = 512u << 20;  // larger LFS uploads go in parts of this size, with clients that can
+  uint64_t lfs_part_bytes = 2048ull << 20;  // larger LFS uploads go in parts of this size, with clients that can
   WebhookSender* webhook_sender = nullptr;  // null: deliveries stay queued
   XetIndexer* xet_indexer = nullptr;     // gives large files that came through LFS or git a Xet hash; null: they stay without
   RateLimits* limits = nullptr;          // null: none

@@ -37,7 +37,7 @@ constexpr SettingRow kRows[] = {
     {"rate-limit-api", "LYCEUM_RATE_LIMIT_API", "20000", "requests that one caller may make in five minutes; 0: no limit"},
     {"rate-limit-files", "LYCEUM_RATE_LIMIT_FILES", "100000", "downloads, git and Xet requests that one caller may make in five minutes; 0: no limit"},
     {"sign-in-failures", "LYCEUM_SIGN_IN_FAILURES", "20", "wrong passwords for one name in five minutes, five times as many from one address; 0: no limit"},
-    {"lfs-part-mib", "LYCEUM_LFS_PART_MIB", "512", "LFS uploads larger than this many MiB go in parts of this size, with clients that can"},
+    {"lfs-part-mib", "LYCEUM_LFS_PART_MIB", "2048", "LFS uploads larger than this many MiB go in parts of this size, with clients that can"},
     {"quota-repository-gib", "LYCEUM_QUOTA_REPOSITORY_GIB", "0", "large files of one repository, in GiB; 0: no limit"},
     {"quota-namespace-gib", "LYCEUM_QUOTA_NAMESPACE_GIB", "0", "large files of one user or organisation, in GiB; 0: no limit"},
     {"outgoing-allow", "LYCEUM_OUTGOING_ALLOW", "", "private addresses, ranges or host names that webhooks may call, separated by commas"},

@@ -1,0 +1,73 @@
+#!/usr/bin/env python3
+"""Runs every fuzzer of a build and prints the table of docs/fuzzing.md: executions, libFuzzer's edges, and the lines of the parsers that the
+corpus reaches, by llvm-cov. Ends with 1 if one of them found something.
+
+usage: fuzz_record.py BUILD_FOLDER SECONDS CORPUS_FOLDER [NAME]     (./dev fuzzrecord)
+
+Parsers: the sources whose headers a fuzzer includes, and the one it is named after.
+"""
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+EXECUTIONS_MAX = 2_000_000
+
+
+def parsers_of(fuzzer_source):
+    named = fuzzer_source.with_name(fuzzer_source.name.replace("_fuzz", ""))
+    included = [ROOT / "src" / header.replace(".h", ".cpp") for header in re.findall(r'#include "([a-z0-9_/]+\.h)"', fuzzer_source.read_text())]
+    skipped = ("base/bytes", "base/error", "base/json", "base/files", "base/fuzz_file", "base/random", "base/hash")
+    return sorted({path for path in [named, *included] if path.exists() and not any(one in str(path) for one in skipped)})
+
+
+def run(fuzzer, seconds, corpus, findings):
+    command = [fuzzer, f"-max_total_time={seconds}", f"-runs={EXECUTIONS_MAX}", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=1", f"-artifact_prefix={findings}/", corpus]
+    result = subprocess.run([str(one) for one in command], capture_output=True, text=True, errors="replace", env={**os.environ, "LLVM_PROFILE_FILE": "/dev/null"})
+    executions = re.search(r"number_of_executed_units: (\d+)", result.stderr)
+    edges = re.findall(r"cov: (\d+) ft: (\d+)", result.stderr)
+    return result, int(executions[1]) if executions else 0, edges[-1] if edges else ("?", "?")
+
+
+def line_coverage(fuzzer, corpus, sources, scratch):
+    raw, merged = scratch / "one.profraw", scratch / "one.profdata"
+    subprocess.run([str(fuzzer), "-runs=0", str(corpus)], capture_output=True, env={**os.environ, "LLVM_PROFILE_FILE": str(raw)})
+    subprocess.run(["llvm-profdata-14", "merge", "-sparse", str(raw), "-o", str(merged)], check=True, capture_output=True)
+    report = subprocess.run(["llvm-cov-14", "export", "-summary-only", f"-instr-profile={merged}", str(fuzzer), *map(str, sources)], check=True, capture_output=True, text=True).stdout
+    lines = json.loads(report)["data"][0]["totals"]["lines"]
+    raw.unlink(), merged.unlink()
+    return f"{lines['covered']} of {lines['count']} ({lines['percent']:.0f} %)"
+
+
+def main():
+    build, seconds, corpora = pathlib.Path(sys.argv[1]), int(sys.argv[2]), pathlib.Path(sys.argv[3])
+    wanted = sys.argv[4] if len(sys.argv) > 4 else ""
+    corpora.mkdir(parents=True, exist_ok=True)
+    scratch = corpora.parent / "fuzz-record"
+    scratch.mkdir(exist_ok=True)
+    found = []
+    print("| fuzzer | executions | edges / features | lines of the parsers | corpus |\n|---|---|---|---|---|", flush=True)
+    for source in sorted((ROOT / "src").rglob("*_fuzz.cpp"), key=lambda path: path.name):
+        name = source.name.replace("_fuzz.cpp", "")
+        fuzzer = build / "src" / source.relative_to(ROOT / "src").parts[0] / f"fuzz_{name}"
+        if name == "canary" or wanted not in name:
+            continue
+        if not fuzzer.exists():
+            raise SystemExit(f"{fuzzer} was not built")
+        corpus = corpora / f"fuzz_{name}"
+        corpus.mkdir(exist_ok=True)
+        result, executions, (edges, features) = run(fuzzer, seconds, corpus, scratch)
+        if result.returncode != 0:
+            found.append(name)
+            print(result.stderr[-3000:], file=sys.stderr, flush=True)
+        lines = line_coverage(fuzzer, corpus, parsers_of(source), scratch)
+        print(f"| `{name}` | {executions:,} | {edges} / {features} | {lines} | {len(list(corpus.iterdir()))} |", flush=True)
+    if found:
+        raise SystemExit("findings: " + ", ".join(found))
+
+
+if __name__ == "__main__":
+    main()
