@@ -30,12 +30,17 @@ class Counter {
 
   void add(uint32_t row) {
     const auto [begin, end] = shelf_.tags(row);
-    for (const uint32_t* tag = begin; tag != end; ++tag) ++tags_[*tag];
+    for (const uint32_t* tag = begin; tag != end; ++tag) {
+      if (tags_[*tag]++ == 0) counted_.push_back(*tag);
+    }
     ++sizes_[shelf_.size_number(row)];
   }
   // All rows at once: the inverted lists know their lengths. Returns how many rows are seen.
   uint64_t add_all(const Matcher& matcher) {
-    for (uint32_t tag = 0; tag < tags_.size(); ++tag) tags_[tag] = shelf_.rows_with_tag(tag).count();
+    for (uint32_t tag = 0; tag < tags_.size(); ++tag) {
+      tags_[tag] = shelf_.rows_with_tag(tag).count();
+      if (tags_[tag] != 0) counted_.push_back(tag);
+    }
     sizes_ = shelf_.size_counts();
     uint64_t seen = shelf_.rows();
     shelf_.for_each_hidden([&](uint32_t row) {
@@ -49,7 +54,7 @@ class Counter {
   }
   std::vector<Facet> facets(size_t values_max, uint64_t scale) const {
     std::vector<std::vector<uint32_t>> by_kind(16);
-    for (uint32_t tag = 0; tag < tags_.size(); ++tag) {
+    for (const uint32_t tag : counted_) {
       if (tags_[tag] > 0 && shelf_.tag_kind(tag) != TagKind::other) by_kind[static_cast<size_t>(shelf_.tag_kind(tag))].push_back(tag);
     }
     std::vector<Facet> out;
@@ -75,7 +80,8 @@ class Counter {
   }
 
   const Shelf& shelf_;
-  std::vector<uint32_t> tags_;
+  std::vector<uint32_t> tags_;      // rows of every tag
+  std::vector<uint32_t> counted_;   // tags that had one: few of a million, mostly
   std::array<uint64_t, kSizeClassCount + 1> sizes_{};   // the first: unknown
 };
 
