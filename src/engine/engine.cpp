@@ -34,7 +34,7 @@ class DecoderEngine final : public Engine {
  public:
   DecoderEngine(std::shared_ptr<const models::Decoder> decoder, Assets assets, const EngineOptions& options)
       : decoder_(std::move(decoder)), assets_(std::move(assets)), context_(decoder_->config.context), pool_(options.threads),
-        documents_(*decoder_, pool_, nullptr) {
+        documents_(*decoder_, pool_, nullptr), constraints_(*assets_.tokenizer, decoder_->config.vocab) {
     static_cast<void>(kernels::current_isa());  // an instruction set that was forced wrongly is refused here, not in a kernel
     if (options.context_max != 0) context_ = std::min(context_, options.context_max);
     SchedulerOptions scheduling;
@@ -51,6 +51,7 @@ class DecoderEngine final : public Engine {
   uint32_t context() const override { return context_; }
   const std::vector<int32_t>& eos_ids() const override { return assets_.eos_ids; }
   const text::Tokenizer& tokenizer() const override { return *assets_.tokenizer; }
+  grammar::Constraints& constraints() override { return constraints_; }
   const text::ChatTemplate* chat_template() const override { return assets_.chat_template.get(); }
   std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const override;
   std::optional<std::vector<int32_t>> find_fim_prompt(std::string_view prefix, std::string_view suffix, std::vector<int32_t>& stop_ids) const override {
@@ -84,6 +85,7 @@ class DecoderEngine final : public Engine {
   uint64_t adapters_loaded_ = 0;
   std::mutex documents_mutex_;          // one whole-document pass at a time; generation goes on beside it
   Forward documents_;
+  grammar::Constraints constraints_;
   std::unique_ptr<Scheduler> scheduler_;   // last: its thread uses everything above
 };
 

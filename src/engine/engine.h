@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "grammar/constraint.h"
 #include "models/decoder.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -39,6 +40,10 @@ struct GenerateRequest {
   std::vector<int32_t> stop_ids;             // besides the model's eos ids
   std::vector<std::string> stop_strings;     // cut before the match, also across token borders
   bool ignore_eos = false;
+  // The text of the answer: only tokens that keep to it are chosen, eos and stop_ids where it may end, and it ends where nothing may follow.
+  // From Engine::constraints(). Null: free.
+  std::shared_ptr<grammar::Constraint> constraint;
+  bool show_special = false;                 // special tokens are part of the text (those that end it are not)
   const std::atomic<bool>* cancel = nullptr; // set by the caller at any time: the request ends at the next step
 };
 
@@ -86,6 +91,7 @@ class Engine {
   virtual uint32_t context() const = 0;                                    // prompt and answer together
   virtual const std::vector<int32_t>& eos_ids() const = 0;
   virtual const text::Tokenizer& tokenizer() const = 0;
+  virtual grammar::Constraints& constraints() = 0;                         // over this model's vocabulary
   virtual const text::ChatTemplate* chat_template() const = 0;             // null if the model has none
   virtual std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const = 0;  // template, then encode without special tokens
   // P, S -> the model's own fill-in-the-middle prompt; nullopt if its tokenizer has no FIM tokens. stop_ids gets the FIM stop tokens.

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "engine/golden_files.h"
 #include "engine/kv_pool.h"
+#include "grammar/gbnf.h"
 #include "models/load.h"
 
 namespace lyceum::engine {
@@ -168,6 +169,68 @@ TEST(Engine, CutsBeforeAStopString) {
   const Answer stopped = run(*engine, request);
   EXPECT_EQ(stopped.text, free.text.substr(0, free.text.find(request.stop_strings[0])));
   EXPECT_EQ(stopped.result.finish, Finish::stop);
+}
+
+std::shared_ptr<grammar::Constraint> constraint_of(Engine& engine, const std::string& gbnf) {
+  return engine.constraints().get(gbnf, [&gbnf] { return grammar::parse_gbnf(gbnf); });
+}
+
+TEST(Engine, KeepsToAGrammarBesideFreeRequests) {
+  const auto engine = make_engine();
+  auto requests = mixed_requests(*engine, 9);
+  const auto free = run_together(*engine, requests);
+  for (size_t i = 0; i < requests.size(); i += 2) requests[i].constraint = constraint_of(*engine, "root ::= [a-f]{3,8} (\"-\" [0-9]+)? \".\"");
+  const auto together = run_together(*engine, requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (i % 2 == 1) {
+      EXPECT_EQ(together[i].ids, free[i].ids) << i;
+      continue;
+    }
+    const size_t letters = together[i].text.find_first_not_of("abcdef");
+    EXPECT_GE(letters, 3u) << together[i].text;
+    if (together[i].result.finish == Finish::stop) {
+      EXPECT_TRUE(together[i].text.ends_with(".")) << together[i].text;
+    }
+    EXPECT_EQ(together[i].ids, run(*engine, requests[i]).ids) << i;
+  }
+}
+
+TEST(Engine, EndsAGrammarWhereNothingMayFollow) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello world", 30);
+  request.constraint = constraint_of(*engine, "root ::= \"yes\" | \"no!\"");
+  const Answer got = run(*engine, request);
+  EXPECT_TRUE(got.text == "yes" || got.text == "no!") << got.text;
+  EXPECT_EQ(got.result.finish, Finish::stop);
+  EXPECT_EQ(got.result.completion_tokens, 3u);
+  request.max_tokens = 2;
+  const Answer cut = run(*engine, request);
+  EXPECT_EQ(cut.result.finish, Finish::length);
+  EXPECT_EQ(cut.text, got.text.substr(0, 2));
+}
+
+TEST(Engine, TakesAStopTokenOnlyWhereTheGrammarMayEnd) {
+  const auto engine = make_engine();
+  GenerateRequest request = request_of(*engine, "hello world", 50);
+  request.sampling.temperature = 5;
+  request.constraint = constraint_of(*engine, "root ::= ([a-c] [a-c])*");
+  request.stop_ids = engine->tokenizer().encode("a");   // also a letter of the grammar: as text it never comes
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    request.sampling.seed = seed;
+    const Answer got = run(*engine, request);
+    EXPECT_EQ(got.text.size() % 2, 0u) << got.text;
+    EXPECT_EQ(got.text.find_first_not_of("bc"), std::string::npos);
+  }
+}
+
+TEST(Engine, SaysSoWhenTheVocabularyCannotSpellTheGrammar) {
+  const auto engine = make_engine();
+  std::vector<GenerateRequest> requests = {request_of(*engine, "hello"), request_of(*engine, "hello")};
+  requests[0].constraint = constraint_of(*engine, "root ::= \"a\" \"é\"");
+  const auto got = run_together(*engine, requests);
+  EXPECT_EQ(got[0].result.finish, Finish::error);
+  EXPECT_NE(got[0].result.error.find("no token"), std::string::npos);
+  EXPECT_EQ(got[1].ids.size(), 20u);
 }
 
 TEST(Engine, EndsAtTheContext) {

@@ -1,6 +1,7 @@
 #include "engine/sampler.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <string>
 
@@ -19,6 +20,30 @@ int32_t index_of_max(std::span<const float> logits) noexcept {
   for (size_t i = 1; i < logits.size(); ++i) {
     if (logits[i] > logits[best]) best = i;
   }
+  return static_cast<int32_t>(best);
+}
+
+// Calls take(id) for every token that is allowed, in their order.
+template <typename Take>
+void for_allowed(std::span<const uint64_t> allowed, size_t vocab, Take take) noexcept {
+  if (allowed.empty()) {
+    for (size_t i = 0; i < vocab; ++i) take(i);
+    return;
+  }
+  for (size_t word = 0; word < allowed.size(); ++word) {
+    for (uint64_t bits = allowed[word]; bits != 0; bits &= bits - 1) {
+      const size_t id = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+      if (id < vocab) take(id);
+    }
+  }
+}
+
+int32_t best_of(std::span<const float> logits, std::span<const uint64_t> allowed) noexcept {
+  if (allowed.empty()) return index_of_max(logits);
+  size_t best = logits.size();
+  for_allowed(allowed, logits.size(), [&](size_t id) {
+    if (best == logits.size() || logits[id] > logits[best]) best = id;
+  });
   return static_cast<int32_t>(best);
 }
 
@@ -88,10 +113,12 @@ void Sampler::penalise(std::span<float> logits) const noexcept {
   }
 }
 
-int32_t Sampler::draw(std::span<float> logits) noexcept {
-  const float max = logits[static_cast<size_t>(index_of_max(logits))];
+int32_t Sampler::draw(std::span<float> logits, std::span<const uint64_t> allowed) noexcept {
+  const float max = logits[static_cast<size_t>(best_of(logits, allowed))];
   candidates_.resize(logits.size());
-  for (size_t i = 0; i < logits.size(); ++i) candidates_[i] = {logits[i], static_cast<int32_t>(i)};
+  size_t count = 0;
+  for_allowed(allowed, logits.size(), [&](size_t id) { candidates_[count++] = {logits[id], static_cast<int32_t>(id)}; });
+  candidates_.resize(count);
   if (sampling_.top_k > 0 && static_cast<size_t>(sampling_.top_k) < candidates_.size()) {
     const auto last = candidates_.begin() + sampling_.top_k;
     std::nth_element(candidates_.begin(), last, candidates_.end(), better);
@@ -116,9 +143,9 @@ int32_t Sampler::draw(std::span<float> logits) noexcept {
   return candidates_.back().second;
 }
 
-GeneratedToken Sampler::sample(std::span<float> logits) noexcept {
+GeneratedToken Sampler::sample(std::span<float> logits, std::span<const uint64_t> allowed) noexcept {
   GeneratedToken out;
-  // Reported probabilities are the model's own, before penalties and temperature.
+  // Reported probabilities are the model's own, before grammar, penalties and temperature.
   float max = 0;
   double normaliser = 0;
   if (sampling_.top_logprobs >= 0) {
@@ -130,7 +157,7 @@ GeneratedToken Sampler::sample(std::span<float> logits) noexcept {
   std::vector<float> raw;
   if (sampling_.top_logprobs >= 0 && !untouched) raw.assign(logits.begin(), logits.end());
   penalise(logits);
-  out.id = sampling_.temperature == 0 ? index_of_max(logits) : draw(logits);
+  out.id = sampling_.temperature == 0 ? best_of(logits, allowed) : draw(logits, allowed);
   if (sampling_.top_logprobs >= 0) {
     const float value = raw.empty() ? logits[static_cast<size_t>(out.id)] : raw[static_cast<size_t>(out.id)];
     out.logprob = static_cast<float>(static_cast<double>(value) - normaliser);

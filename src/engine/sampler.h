@@ -1,4 +1,4 @@
-// sampler.h: from a row of logits to the next token. Steps, in this order: logit_bias, repetition penalty (transformers' rule, over
+// sampler.h: from a row of logits to the next token. Steps, in this order: the tokens that a grammar allows, logit_bias, repetition penalty (transformers' rule, over
 // prompt and output), presence and frequency penalties (OpenAI's rules, over the output), temperature, top-k, top-p, min-p, one
 // draw. Ties go to the smaller id. The same logits, request and generator state give the same token everywhere.
 #pragma once
@@ -20,13 +20,13 @@ class Sampler {
  public:
   Sampler(const Sampling& sampling, std::span<const int32_t> prompt);
 
-  // logits are scratch: overwritten. Does not remember the token: call accept().
-  GeneratedToken sample(std::span<float> logits) noexcept;
+  // logits are scratch: overwritten. Does not remember the token: call accept(). allowed: a bit for each token, at least one set; empty: all.
+  GeneratedToken sample(std::span<float> logits, std::span<const uint64_t> allowed = {}) noexcept;
   void accept(int32_t token);
 
  private:
   void penalise(std::span<float> logits) const noexcept;
-  int32_t draw(std::span<float> logits) noexcept;
+  int32_t draw(std::span<float> logits, std::span<const uint64_t> allowed) noexcept;
 
   struct Count {
     bool in_prompt = false;

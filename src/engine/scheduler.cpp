@@ -1,6 +1,7 @@
 #include "engine/scheduler.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -17,7 +18,8 @@ constexpr size_t kPromptBudgetMin = 32;
 struct Scheduler::Sequence {
   Sequence(const GenerateRequest& request_in, const AdapterUse& adapter_in, const OnToken& on_token_in, const text::Tokenizer& tokenizer)
       : request(request_in), adapter(adapter_in), on_token(on_token_in), tokens(request_in.prompt), prompt_tokens(tokens.size()),
-        parent(adapter_in.root), sampler(request_in.sampling, request_in.prompt), decoder(tokenizer), matcher(request_in.stop_strings) {
+        parent(adapter_in.root), sampler(request_in.sampling, request_in.prompt), decoder(tokenizer, !request_in.show_special), matcher(request_in.stop_strings) {
+    if (request.constraint) place.emplace(request.constraint);
     result.prompt_tokens = static_cast<uint32_t>(prompt_tokens);
     // The output continues the prompt: its first piece keeps its leading space, and a character may begin in the prompt.
     constexpr size_t kContext = 4;
@@ -53,6 +55,9 @@ struct Scheduler::Sequence {
   Sampler sampler;
   text::StreamDecoder decoder;
   StopMatcher matcher;
+  std::optional<grammar::Matcher> place;   // in the request's grammar
+  std::vector<uint64_t> allowed;    // scratch: tokens that may come next
+  std::string failure;
   GenerateResult result;
   std::exception_ptr thrown;
   bool finished = false;            // engine thread's view
@@ -271,31 +276,73 @@ void Scheduler::publish_full_blocks(Sequence& sequence) {
 
 void Scheduler::sample_and_deliver(kernels::Rows logits, const std::vector<SequencePtr>& ready) {
   std::vector<GeneratedToken> tokens(ready.size());
-  pool_.run(ready.size(), [&](size_t i, unsigned) { tokens[i] = ready[i]->sampler.sample({logits.row(i), logits.columns}); });
+  pool_.run(ready.size(), [&](size_t i, unsigned) { tokens[i] = sample(*ready[i], {logits.row(i), logits.columns}); });
   for (size_t i = 0; i < ready.size(); ++i) deliver(*ready[i], std::move(tokens[i]));
+}
+
+bool Scheduler::ends(const Sequence& sequence, int32_t id) const {
+  const auto& stops = sequence.request.stop_ids;
+  if (std::ranges::find(stops, id) != stops.end()) return true;
+  return !sequence.request.ignore_eos && std::ranges::find(options_.eos_ids, id) != options_.eos_ids.end();
+}
+
+// Under a grammar a token that ends the answer may come where the text may end, and nowhere else.
+GeneratedToken Scheduler::sample(Sequence& sequence, std::span<float> logits) const noexcept {
+  if (!sequence.place) return sequence.sampler.sample(logits);
+  try {
+    sequence.allowed.resize((logits.size() + 63) / 64);
+    sequence.place->fill(sequence.allowed);
+    const bool may_end = sequence.place->may_end();
+    const auto set_end = [&](int32_t id) {
+      if (id < 0 || static_cast<size_t>(id) >= logits.size()) return;
+      const uint64_t bit = uint64_t{1} << (id % 64);
+      uint64_t& word = sequence.allowed[static_cast<size_t>(id) / 64];
+      word = may_end ? word | bit : word & ~bit;
+    };
+    std::ranges::for_each(sequence.request.stop_ids, set_end);
+    if (!sequence.request.ignore_eos) std::ranges::for_each(options_.eos_ids, set_end);
+    if (std::ranges::any_of(sequence.allowed, [](uint64_t word) { return word != 0; })) return sequence.sampler.sample(logits, sequence.allowed);
+    sequence.failure = "no token of this model's vocabulary continues the text as the grammar asks";
+  } catch (const std::exception& error) {
+    sequence.failure = error.what();
+  }
+  return {};
+}
+
+bool Scheduler::advance(Sequence& sequence, int32_t id) const noexcept {
+  if (!sequence.place) return false;
+  try {
+    if (sequence.place->accept(id)) return sequence.place->must_end();
+    sequence.failure = "the grammar nests too deeply to go on";
+  } catch (const std::exception& error) {
+    sequence.failure = error.what();
+  }
+  return false;
 }
 
 void Scheduler::deliver(Sequence& sequence, GeneratedToken token) {
   const int32_t id = token.id;
+  if (!sequence.failure.empty()) return finish(sequence, Finish::error, sequence.failure);
   sequence.sampler.accept(id);
   sequence.tokens.push_back(id);
   ++sequence.result.completion_tokens;
-  const bool is_eos = !sequence.request.ignore_eos && std::ranges::find(options_.eos_ids, id) != options_.eos_ids.end();
-  if (is_eos || std::ranges::find(sequence.request.stop_ids, id) != sequence.request.stop_ids.end()) {
+  if (ends(sequence, id)) {
     GeneratedToken tail;
     tail.text = sequence.matcher.push(sequence.decoder.finish()) + sequence.matcher.finish();
     if (!tail.text.empty()) call_back(sequence, tail);
     return finish(sequence, Finish::stop);
   }
+  const bool whole = advance(sequence, id);
+  if (!sequence.failure.empty()) return finish(sequence, Finish::error, sequence.failure);
   token.text = sequence.matcher.push(sequence.decoder.push(id));
-  const bool full = sequence.result.completion_tokens >= sequence.max_tokens;
+  const bool full = whole || sequence.result.completion_tokens >= sequence.max_tokens;
   if (full && !sequence.matcher.stopped()) {
     token.text += sequence.matcher.push(sequence.decoder.finish());
     token.text += sequence.matcher.finish();
   }
   call_back(sequence, token);
   if (sequence.finished) return;
-  if (sequence.matcher.stopped()) return finish(sequence, Finish::stop);
+  if (sequence.matcher.stopped() || whole) return finish(sequence, Finish::stop);
   if (full) finish(sequence, Finish::length);
 }
 

@@ -68,6 +68,9 @@ class Scheduler {
   void compute();
   void publish_full_blocks(Sequence& sequence);
   void sample_and_deliver(kernels::Rows logits, const std::vector<SequencePtr>& ready);
+  GeneratedToken sample(Sequence& sequence, std::span<float> logits) const noexcept;   // any thread; id -1: sequence.failure says why there is none
+  bool advance(Sequence& sequence, int32_t id) const noexcept;                         // in its grammar; true: nothing may follow
+  bool ends(const Sequence& sequence, int32_t id) const;                               // an eos or stop id
   void deliver(Sequence& sequence, GeneratedToken token);
   void call_back(Sequence& sequence, const GeneratedToken& token);
   void finish(Sequence& sequence, Finish reason, std::string error = {});

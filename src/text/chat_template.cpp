@@ -51,17 +51,21 @@ void define_inputs(jinja::Context& context, const ChatInputs& inputs) {
 }  // namespace
 
 struct ChatTemplate::State {
+  std::string source;
   jinja::Body body;
 };
 
 ChatTemplate::ChatTemplate(std::string_view source) : state_(std::make_unique<State>()) {
   if (source.size() > kSourceBytesMax) throw Error(Code::too_large, "the chat template is over 256 KiB");
   if (!is_valid_utf8(source)) throw Error(Code::invalid_argument, "the chat template is not UTF-8");
+  state_->source = source;
   state_->body = jinja::parse(source);
 }
 
 ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
+
+bool ChatTemplate::mentions(std::string_view text) const { return state_->source.find(text) != std::string::npos; }
 
 std::string ChatTemplate::render(const ChatInputs& inputs) const {
   jinja::Context context(inputs.now_ms != 0 ? inputs.now_ms : SystemClock().now_ms());

@@ -1,4 +1,6 @@
+#include "text/components.h"
 #include "text/tokenizer.h"
+#include "text/unicode.h"
 
 namespace lyceum::text {
 namespace {
@@ -18,6 +20,26 @@ bool Tokenizer::is_byte_token(int32_t id) const {
   const std::string_view text = token(id);
   if (text.size() != 6 || !text.starts_with("<0x") || !text.ends_with('>')) return false;
   return text.substr(3, 2).find_first_not_of("0123456789abcdefABCDEF") == std::string_view::npos;
+}
+
+std::string token_bytes(const Tokenizer& tokenizer, int32_t id) {
+  const std::string_view token = tokenizer.token(id);
+  if (token.empty()) return {};
+  if (tokenizer.stream_rule() == StreamRule::bytes) {
+    std::string bytes;
+    for (size_t i = 0; i < token.size();) {
+      const int byte = byte_of_alphabet(next_code_point(token, i));
+      if (byte < 0) return std::string(token);   // an added token stands for its own text
+      bytes.push_back(static_cast<char>(byte));
+    }
+    return bytes;
+  }
+  if (tokenizer.is_byte_token(id)) return std::string(1, static_cast<char>(std::stoi(std::string(token.substr(3, 2)), nullptr, 16)));
+  // Alone, many decoders would drop the space that a word begins with.
+  const int32_t twice[2] = {id, id};
+  const std::string once = tokenizer.decode(std::span(twice, 1), false);
+  const std::string both = tokenizer.decode(twice, false);
+  return both.starts_with(once) ? both.substr(once.size()) : once;
 }
 
 StreamDecoder::StreamDecoder(const Tokenizer& tokenizer, bool skip_special)

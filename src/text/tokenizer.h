@@ -49,6 +49,10 @@ std::unique_ptr<Tokenizer> load_tokenizer_json(std::string_view json_text);
 // From llama2.c's tokenizer file (tok512.bin).
 std::unique_ptr<Tokenizer> load_llama2c_tokenizer(std::string_view file, size_t vocab_size);
 
+// The bytes that a token adds to a text that has begun: what a byte-level or byte token stands for, which need not be whole characters.
+// Empty for an id without a token. REQUIRES: stream_rule() is not `whole`.
+std::string token_bytes(const Tokenizer& tokenizer, int32_t id);
+
 // Turns ids into text piece by piece: holds back bytes until they are whole UTF-8 characters, so that the concatenation
 // of all pieces equals decode() of all ids. A run of byte tokens (SentencePiece style) comes out when the run ends,
 // because one bad byte changes how the whole run reads. One thread.

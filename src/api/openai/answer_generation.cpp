@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <utility>
 
 #include "api/openai/engine_handlers.h"
 #include "api/openai/generation.h"
@@ -117,7 +118,16 @@ class Shape {
   int64_t created_;
 };
 
-json::value finish_reason(const engine::GenerateResult& result) { return result.finish == engine::Finish::length ? "length" : "stop"; }
+json::value finish_reason(const engine::GenerateResult& result, size_t calls) {
+  if (result.finish == engine::Finish::length) return "length";
+  return calls > 0 ? "tool_calls" : "stop";
+}
+
+std::string call_id(const ToolFormat& format) { return format.id_size > 0 ? secure_alphanumeric(format.id_size) : "call_" + secure_alphanumeric(24); }
+
+json::object call_json(const ToolFormat& format, std::string name, std::string arguments) {
+  return {{"id", call_id(format)}, {"type", "function"}, {"function", json::object{{"name", std::move(name)}, {"arguments", std::move(arguments)}}}};
+}
 
 // The job, its running generation and what has been counted; shared by the handler and the stream that follows it.
 struct Running {
@@ -136,13 +146,34 @@ struct Running {
   Generation generation;
 };
 
+struct WholeChoice {
+  std::string text;
+  std::vector<engine::GeneratedToken> tokens;
+  engine::GenerateResult result;
+};
+
+// The calls in a whole text, which keeps what is not a call.
+json::array take_calls(const ToolFormat* format, std::string& text) {
+  json::array calls;
+  if (format == nullptr) return calls;
+  ToolParser parser(*format);
+  std::vector<ToolParser::Piece> pieces = parser.push(text);
+  for (auto& piece : parser.finish()) pieces.push_back(std::move(piece));
+  text.clear();
+  for (auto& piece : pieces) {
+    if (piece.kind == ToolParser::Piece::Kind::content) {
+      text += piece.text;
+    } else if (piece.kind == ToolParser::Piece::Kind::call) {
+      calls.push_back(call_json(*format, std::move(piece.text), ""));
+    } else {
+      calls.back().at("function").at("arguments").get_string().append(piece.text);
+    }
+  }
+  return calls;
+}
+
 http::Response answer_whole(Running& running, const http::Request& request) {
-  struct Choice {
-    std::string text;
-    std::vector<engine::GeneratedToken> tokens;
-    json::value finish;
-  };
-  std::vector<Choice> choices(running.job.requests.size());
+  std::vector<WholeChoice> choices(running.job.requests.size());
   double asked_at = monotonic_seconds();
   while (!running.generation.done()) {
     const auto event = running.generation.next(kPollSeconds);
@@ -151,9 +182,9 @@ http::Response answer_whole(Running& running, const http::Request& request) {
       asked_at = monotonic_seconds();
     }
     if (!event) continue;
-    Choice& choice = choices[event->choice];
+    WholeChoice& choice = choices[event->choice];
     if (event->result) {
-      choice.finish = finish_reason(*event->result);
+      choice.result = *event->result;
       running.count(event->choice, *event->result);
     } else {
       choice.text += event->token.text;
@@ -163,7 +194,14 @@ http::Response answer_whole(Running& running, const http::Request& request) {
   json::array out;
   for (size_t i = 0; i < choices.size(); ++i) {
     const std::string prefix = running.job.prefixes.empty() ? std::string() : running.job.prefixes[i];
-    out.push_back(running.shape.choice(i, prefix + choices[i].text, running.shape.logprobs(choices[i].tokens, prefix.size()), choices[i].finish, false));
+    const json::array calls = take_calls(running.job.tool_format, choices[i].text);
+    json::object one = running.shape.choice(i, prefix + choices[i].text, running.shape.logprobs(choices[i].tokens, prefix.size()), finish_reason(choices[i].result, calls.size()), false);
+    if (!calls.empty()) {
+      json::object& message = one["message"].get_object();
+      if (choices[i].text.empty()) message["content"] = nullptr;
+      message["tool_calls"] = calls;
+    }
+    out.push_back(std::move(one));
   }
   json::object body = running.shape.envelope(false, std::move(out));
   body["usage"] = usage_json(running.usage);
@@ -172,7 +210,9 @@ http::Response answer_whole(Running& running, const http::Request& request) {
 
 class EventStream {
  public:
-  EventStream(Running& running, http::BodyWriter& writer) : running_(running), writer_(writer), offsets_(running.job.requests.size()) {}
+  EventStream(Running& running, http::BodyWriter& writer) : running_(running), writer_(writer), offsets_(running.job.requests.size()) {
+    if (running.job.tool_format != nullptr) parsers_.assign(offsets_.size(), ToolParser(*running.job.tool_format));
+  }
 
   void run() {
     for (size_t i = 0; i < offsets_.size(); ++i) {
@@ -206,10 +246,16 @@ class EventStream {
   void take(const Generation::Event& event) {
     if (event.result) {
       running_.count(event.choice, *event.result);
-      return send({running_.shape.choice(event.choice, "", nullptr, finish_reason(*event.result), true)});
+      if (!parsers_.empty()) send_pieces(event.choice, parsers_[event.choice].finish(), nullptr);
+      const size_t calls = parsers_.empty() ? 0 : parsers_[event.choice].calls();
+      return send({running_.shape.choice(event.choice, "", nullptr, finish_reason(*event.result, calls), true)});
     }
     const bool with_logprobs = running_.job.params.logprobs && event.token.id >= 0;
     if (event.token.text.empty() && !with_logprobs) return;
+    if (!parsers_.empty()) {
+      json::value logprobs = with_logprobs ? running_.shape.logprobs({event.token}, 0) : json::value(nullptr);
+      return send_pieces(event.choice, parsers_[event.choice].push(event.token.text), std::move(logprobs));
+    }
     send_text(event.choice, event.token.text, with_logprobs ? std::vector{event.token} : std::vector<engine::GeneratedToken>{});
   }
 
@@ -217,6 +263,28 @@ class EventStream {
     json::value logprobs = tokens.empty() ? json::value(nullptr) : running_.shape.logprobs(tokens, offsets_[choice]);
     offsets_[choice] += text.size();
     send({running_.shape.choice(choice, text, std::move(logprobs), nullptr, true)});
+  }
+
+  // The log-probabilities of a token go with the first of its pieces.
+  void send_pieces(size_t choice, std::vector<ToolParser::Piece> pieces, json::value logprobs) {
+    if (pieces.empty() && !logprobs.is_null()) pieces.push_back({});
+    for (ToolParser::Piece& piece : pieces) {
+      json::object one = running_.shape.choice(choice, "", std::exchange(logprobs, nullptr), nullptr, true);
+      one["delta"] = delta_of(std::move(piece));
+      send({std::move(one)});
+    }
+  }
+
+  json::object delta_of(ToolParser::Piece piece) const {
+    using Kind = ToolParser::Piece::Kind;
+    if (piece.kind == Kind::content) return {{"content", std::move(piece.text)}};
+    json::object call{{"index", piece.call}};
+    if (piece.kind == Kind::call) {
+      for (auto& [key, value] : call_json(*running_.job.tool_format, std::move(piece.text), "")) call[key] = value;
+    } else {
+      call["function"] = json::object{{"arguments", std::move(piece.text)}};
+    }
+    return {{"tool_calls", json::array{std::move(call)}}};
   }
 
   void send(json::array choices) {
@@ -228,6 +296,7 @@ class EventStream {
   Running& running_;
   http::BodyWriter& writer_;
   std::vector<size_t> offsets_;
+  std::vector<ToolParser> parsers_;   // one a choice, if tools were offered
   double written_at_ = monotonic_seconds();
 };
 
@@ -242,6 +311,8 @@ engine::GenerateRequest make_request(const GenerationParams& params, std::vector
   request.stop_strings = params.stop;
   request.stop_ids = params.stop_ids;
   request.ignore_eos = params.ignore_eos;
+  request.constraint = params.constraint;
+  request.show_special = params.show_special;
   request.max_tokens = params.max_tokens.value_or(UINT32_MAX);
   return request;
 }

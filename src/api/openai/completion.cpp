@@ -2,6 +2,7 @@
 
 #include "api/openai/engine_handlers.h"
 #include "api/openai/request_error.h"
+#include "api/openai/response_format.h"
 
 namespace lyceum::api {
 namespace {
@@ -62,6 +63,7 @@ void use_suffix(const engine::Engine& engine, const std::string& suffix, Prompt&
 }
 
 void refuse_unsupported(const Fields& fields, const GenerationParams& params, bool echo) {
+  if (fields.find("tools") != nullptr) throw RequestError("tools", "tools are for /v1/chat/completions", "unsupported_parameter");
   const auto best_of = fields.integer("best_of", 1, 1000);
   if (best_of && *best_of != params.n) throw RequestError("best_of", "best_of other than n is not supported", "unsupported_parameter");
   if (echo && params.logprobs) throw RequestError("echo", "echo together with logprobs is not supported; POST /internal/score gives the log-probabilities of a text", "unsupported_parameter");
@@ -78,6 +80,7 @@ http::Response answer_completion(const EngineContext& context, http::Request& re
   job.endpoint = Endpoint::completion;
   job.model = model_label(context, fields);
   job.params = read_generation_params(fields, Endpoint::completion, context.generation_defaults, engine.tokenizer().vocab_size());
+  job.params.constraint = read_response_format(fields, engine);
   if (!job.params.max_tokens) job.params.max_tokens = kDefaultTokens;
   const bool echo = fields.flag("echo").value_or(false);
   refuse_unsupported(fields, job.params, echo);

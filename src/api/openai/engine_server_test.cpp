@@ -124,7 +124,8 @@ TEST_F(EngineServerTest, ReportsLogprobs) {
 
 TEST_F(EngineServerTest, PassesEveryParameterOn) {
   ok(kText, R"({"prompt":"a","temperature":0.5,"top_p":0.9,"top_k":5,"min_p":0.1,"repetition_penalty":1.1,"presence_penalty":1,"frequency_penalty":-1,
-               "seed":42,"stop":["x","yy"],"logit_bias":{"7":-100},"stop_token_ids":[3],"ignore_eos":true,"max_tokens":9})");
+               "seed":42,"stop":["x","yy"],"logit_bias":{"7":-100},"stop_token_ids":[3],"ignore_eos":true,"max_tokens":9,"response_format":{"type":"json_object"}})");
+  EXPECT_NE(engine_.last.constraint, nullptr);
   const auto& sampling = engine_.last.sampling;
   EXPECT_FLOAT_EQ(sampling.temperature, 0.5f);
   EXPECT_FLOAT_EQ(sampling.top_p, 0.9f);
@@ -158,8 +159,19 @@ TEST_F(EngineServerTest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(refusal(kChat, chat(R"("top_logprobs":5)")), "400 top_logprobs -");
   EXPECT_EQ(refusal(kChat, chat(R"("stop":[""])")), "400 stop -");
   EXPECT_EQ(refusal(kChat, chat(R"("logit_bias":{"999":1})")), "400 logit_bias -");
-  EXPECT_EQ(refusal(kChat, chat(R"("tools":[{"type":"function"}])")), "400 tools unsupported_parameter");
-  EXPECT_EQ(refusal(kChat, chat(R"("response_format":{"type":"json_object"})")), "400 response_format unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, chat(R"("tools":[{"type":"function"}])")), "400 tools[0] -");
+  EXPECT_EQ(refusal(kChat, chat(R"("tools":[{"type":"custom"}])")), "400 tools[0] unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, chat(R"("tools":[{"type":"function","function":{"name":"a b"}}])")), "400 tools[0] -");
+  EXPECT_EQ(refusal(kChat, chat(R"("tools":[{"type":"function","function":{"name":"f"}}])")), "400 tools unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, chat(R"("tool_choice":"required")")), "400 tool_choice -");
+  EXPECT_EQ(refusal(kChat, chat(R"("functions":[])")), "400 functions unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, R"({"messages":[{"role":"tool","content":"x"}]})"), "400 messages[0] unsupported_content");
+  EXPECT_EQ(refusal(kText, text(R"("tools":[])")), "400 tools unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, chat(R"("response_format":{"type":"yaml"})")), "400 response_format unsupported_parameter");
+  EXPECT_EQ(refusal(kChat, chat(R"("response_format":{"type":"json_schema"})")), "400 response_format -");
+  EXPECT_EQ(refusal(kChat, chat(R"("response_format":{"type":"json_schema","json_schema":{"schema":{"not":{}}}})")), "400 response_format invalid_grammar");
+  EXPECT_EQ(refusal(kChat, chat(R"("grammar":"root ::= (")")), "400 grammar invalid_grammar");
+  EXPECT_EQ(refusal(kText, text(R"("guided_json":{})")), "400 guided_json unsupported_parameter");
   EXPECT_EQ(refusal(kChat, chat(R"("stream_options":{"include_usage":true})")), "400 stream_options -");
   EXPECT_EQ(refusal(kChat, chat(R"("model":"other")")), "404 - model_not_found");
   EXPECT_EQ(refusal(kText, "{}"), "400 prompt -");

@@ -40,6 +40,7 @@ class FakeEngine final : public engine::Engine {
   uint32_t context() const override { return 100; }
   const std::vector<int32_t>& eos_ids() const override { return eos_ids_; }
   const text::Tokenizer& tokenizer() const override { return tokenizer_; }
+  grammar::Constraints& constraints() override { return constraints_; }
   const text::ChatTemplate* chat_template() const override { return &template_; }
   std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const override { return tokenizer_.encode(template_.render(inputs)); }
   std::optional<std::vector<int32_t>> find_fim_prompt(std::string_view prefix, std::string_view suffix, std::vector<int32_t>&) const override {
@@ -100,6 +101,7 @@ class FakeEngine final : public engine::Engine {
   ByteTokenizer tokenizer_;
   text::ChatTemplate template_{"{% for m in messages %}{% if m.role == 'bad' %}{{ raise_exception('no such role') }}{% endif %}[{{ m.content }}]{% endfor %}"};
   std::vector<int32_t> eos_ids_{0};
+  grammar::Constraints constraints_{tokenizer_, 256};
   mutable std::mutex mutex_;
   std::map<std::string, std::filesystem::path> adapters_;
 };

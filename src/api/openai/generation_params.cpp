@@ -86,23 +86,6 @@ void read_logprobs(const Fields& fields, Endpoint endpoint, GenerationParams& pa
   if (params.logprobs) params.sampling.top_logprobs = static_cast<int32_t>(count.value_or(0));
 }
 
-// Fields that change what the answer means and that this server does not implement: refused, not ignored.
-void refuse_unsupported(const Fields& fields) {
-  const json::value* tools = fields.find("tools");
-  const json::value* choice = fields.find("tool_choice");
-  const bool unused = choice != nullptr && choice->is_string() && choice->get_string() == "none";
-  if (tools != nullptr && !unused && !(tools->is_array() && tools->get_array().empty())) {
-    throw RequestError("tools", "Tool calls are not supported by this server; describe the tools in a message instead", "unsupported_parameter");
-  }
-  if (fields.find("functions") != nullptr) throw RequestError("functions", "Function calls are not supported by this server", "unsupported_parameter");
-  if (const json::value* format = fields.find("response_format")) {
-    const json::value* type = format->is_object() ? format->get_object().if_contains("type") : nullptr;
-    if (type == nullptr || !type->is_string() || type->get_string() != "text") {
-      throw RequestError("response_format", "Only response_format {\"type\": \"text\"} is supported by this server", "unsupported_parameter");
-    }
-  }
-}
-
 void read_sampling(const Fields& fields, const json::object& defaults, size_t vocab_size, engine::Sampling& sampling) {
   // A generation_config that says do_sample: false asks for greedy decoding.
   const json::value* do_sample = defaults.if_contains("do_sample");
@@ -125,7 +108,6 @@ void read_sampling(const Fields& fields, const json::object& defaults, size_t vo
 }  // namespace
 
 GenerationParams read_generation_params(const Fields& fields, Endpoint endpoint, const json::object& defaults, size_t vocab_size) {
-  refuse_unsupported(fields);
   GenerationParams params;
   read_sampling(fields, defaults, vocab_size, params.sampling);
   read_logprobs(fields, endpoint, params);

@@ -1,6 +1,7 @@
 // generation_params.h: what chat and text completion requests have in common, from JSON to the engine's terms.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct GenerationParams {
   bool stream = false;
   bool include_usage = false;
   bool logprobs = false;
+  std::shared_ptr<grammar::Constraint> constraint;   // set by the handlers (response_format.h)
+  bool show_special = false;
 };
 
 // defaults: the model's generation_config.json. Besides OpenAI's own fields: top_k, min_p, repetition_penalty, stop_token_ids, ignore_eos.
