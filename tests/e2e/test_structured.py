@@ -12,7 +12,7 @@ import random_model
 SCHEMAS = {
     "person": {"type": "object", "properties": {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "minimum": 0, "maximum": 150}, "tags": {"type": "array", "items": {"enum": ["a", "b", "c"]}, "maxItems": 4}},
                "required": ["name", "age"], "additionalProperties": False},
-    "dates": {"type": "array", "minItems": 2, "maxItems": 3, "items": {"type": "object", "properties": {"day": {"type": "string", "format": "date"}, "at": {"type": "string", "format": "time"}, "when": {"type": "string", "format": "date-time"},
+    "dates": {"type": "array", "minItems": 1, "maxItems": 2, "items": {"type": "object", "properties": {"day": {"type": "string", "format": "date"}, "at": {"type": "string", "format": "time"}, "when": {"type": "string", "format": "date-time"},
               "id": {"type": "string", "format": "uuid"}}, "required": ["day", "at", "when", "id"]}},
     "tree": {"$ref": "#/$defs/node", "$defs": {"node": {"type": "object", "properties": {"value": {"type": ["integer", "null"]}, "left": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]}}, "required": ["value", "left"], "additionalProperties": False}}},
     "pattern": {"type": "object", "properties": {"code": {"type": "string", "pattern": "^[A-Z]{2}-\\d{3}(\\.[a-f]+)?$"}, "free": {"type": "string", "pattern": "x\"|y"}}, "required": ["code"]},
