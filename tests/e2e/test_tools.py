@@ -116,6 +116,21 @@ def test_refusals_name_what_is_wrong(engine):
     assert refusal(messages=[*ASK, {"role": "assistant", "tool_calls": [{"id": "abcdefghi", "type": "function", "function": {"name": "clock", "arguments": "[1"}}]}])[0] == "messages[1].tool_calls[0]"
 
 
+def test_reasoning_comes_apart(engine):
+    """Only where the template knows it; a grammar says what the noise cannot."""
+    said = {"grammar": 'root ::= "<think>\\nhm, " [a-z]{3} "\\n</think>\\n\\n" [A-Z]{2}'}
+    message = chat(engine, extra_body=said, seed=1).choices[0].message
+    deltas = [event.choices[0].delta for event in chat(engine, extra_body=said, seed=1, stream=True)]
+    content = "".join(delta.content or "" for delta in deltas)
+    reasoning = "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas)
+    assert (content, reasoning) == (message.content, getattr(message, "reasoning_content", ""))
+    if engine.family == "qwen3":
+        assert reasoning.startswith("hm, ") and len(reasoning) == 7 and len(content) == 2
+        assert chat(engine, extra_body={**said, "reasoning_format": "none"}, seed=1).choices[0].message.content.startswith("<think>\nhm, ")
+    else:
+        assert reasoning == "" and content.startswith("<think>")
+
+
 def test_a_pydantic_model_is_parsed(engine):
     import pydantic
 

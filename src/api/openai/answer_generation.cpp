@@ -152,24 +152,28 @@ struct WholeChoice {
   engine::GenerateResult result;
 };
 
-// The calls in a whole text, which keeps what is not a call.
-json::array take_calls(const ToolFormat* format, std::string& text) {
+struct Message {
+  std::string content, reasoning;
   json::array calls;
-  if (format == nullptr) return calls;
-  ToolParser parser(*format);
+};
+
+Message parse_whole(const GenerationJob& job, std::string text) {
+  Message out;
+  if (!job.parses()) {
+    out.content = std::move(text);
+    return out;
+  }
+  AnswerParser parser(job.tool_format, job.reasoning);
   std::vector<ToolParser::Piece> pieces = parser.push(text);
   for (auto& piece : parser.finish()) pieces.push_back(std::move(piece));
-  text.clear();
   for (auto& piece : pieces) {
-    if (piece.kind == ToolParser::Piece::Kind::content) {
-      text += piece.text;
-    } else if (piece.kind == ToolParser::Piece::Kind::call) {
-      calls.push_back(call_json(*format, std::move(piece.text), ""));
-    } else {
-      calls.back().at("function").at("arguments").get_string().append(piece.text);
-    }
+    using Kind = ToolParser::Piece::Kind;
+    if (piece.kind == Kind::content) out.content += piece.text;
+    if (piece.kind == Kind::reasoning) out.reasoning += piece.text;
+    if (piece.kind == Kind::call) out.calls.push_back(call_json(*job.tool_format, std::move(piece.text), ""));
+    if (piece.kind == Kind::arguments) out.calls.back().at("function").at("arguments").get_string().append(piece.text);
   }
-  return calls;
+  return out;
 }
 
 http::Response answer_whole(Running& running, const http::Request& request) {
@@ -194,12 +198,12 @@ http::Response answer_whole(Running& running, const http::Request& request) {
   json::array out;
   for (size_t i = 0; i < choices.size(); ++i) {
     const std::string prefix = running.job.prefixes.empty() ? std::string() : running.job.prefixes[i];
-    const json::array calls = take_calls(running.job.tool_format, choices[i].text);
-    json::object one = running.shape.choice(i, prefix + choices[i].text, running.shape.logprobs(choices[i].tokens, prefix.size()), finish_reason(choices[i].result, calls.size()), false);
-    if (!calls.empty()) {
-      json::object& message = one["message"].get_object();
-      if (choices[i].text.empty()) message["content"] = nullptr;
-      message["tool_calls"] = calls;
+    const Message message = parse_whole(running.job, std::move(choices[i].text));
+    json::object one = running.shape.choice(i, prefix + message.content, running.shape.logprobs(choices[i].tokens, prefix.size()), finish_reason(choices[i].result, message.calls.size()), false);
+    if (!message.reasoning.empty()) one["message"].get_object()["reasoning_content"] = message.reasoning;
+    if (!message.calls.empty()) {
+      if (message.content.empty()) one["message"].get_object()["content"] = nullptr;
+      one["message"].get_object()["tool_calls"] = message.calls;
     }
     out.push_back(std::move(one));
   }
@@ -211,7 +215,7 @@ http::Response answer_whole(Running& running, const http::Request& request) {
 class EventStream {
  public:
   EventStream(Running& running, http::BodyWriter& writer) : running_(running), writer_(writer), offsets_(running.job.requests.size()) {
-    if (running.job.tool_format != nullptr) parsers_.assign(offsets_.size(), ToolParser(*running.job.tool_format));
+    if (running.job.parses()) parsers_.assign(offsets_.size(), AnswerParser(running.job.tool_format, running.job.reasoning));
   }
 
   void run() {
@@ -278,6 +282,7 @@ class EventStream {
   json::object delta_of(ToolParser::Piece piece) const {
     using Kind = ToolParser::Piece::Kind;
     if (piece.kind == Kind::content) return {{"content", std::move(piece.text)}};
+    if (piece.kind == Kind::reasoning) return {{"reasoning_content", std::move(piece.text)}};
     json::object call{{"index", piece.call}};
     if (piece.kind == Kind::call) {
       for (auto& [key, value] : call_json(*running_.job.tool_format, std::move(piece.text), "")) call[key] = value;
@@ -296,7 +301,7 @@ class EventStream {
   Running& running_;
   http::BodyWriter& writer_;
   std::vector<size_t> offsets_;
-  std::vector<ToolParser> parsers_;   // one a choice, if tools were offered
+  std::vector<AnswerParser> parsers_;   // one a choice, if the job parses
   double written_at_ = monotonic_seconds();
 };
 

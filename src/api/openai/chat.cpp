@@ -1,4 +1,5 @@
-#include <fmt/format.h>
+#include <algorithm>
+#include <span>
 
 #include "api/openai/chat_messages.h"
 #include "api/openai/engine_handlers.h"
@@ -16,6 +17,17 @@ std::vector<int32_t> render(const engine::Engine& engine, const text::ChatInputs
     if (error.code() != Code::invalid_argument) throw;
     throw RequestError("messages", std::string("The model's chat template refuses these messages: ") + error.what());  // raise_exception()
   }
+}
+
+// Where the answer of this model may think aloud. reasoning_format: "auto", or "none" to leave the text as it is (llama.cpp's names).
+Reasoning find_reasoning(const Fields& fields, const engine::Engine& engine, std::span<const int32_t> prompt, bool constrained) {
+  const std::string wanted = fields.text("reasoning_format").value_or("auto");
+  if (wanted != "auto" && wanted != "deepseek" && wanted != "none") throw RequestError("reasoning_format", "reasoning_format must be auto, deepseek (the same) or none");
+  if (wanted == "none" || !engine.chat_template()->mentions("</think>")) return Reasoning::none;
+  constexpr size_t kLast = 8;
+  std::string end = engine.tokenizer().decode(prompt.last(std::min(prompt.size(), kLast)), false);
+  end.resize(end.find_last_not_of(" \n") + 1);
+  return end.ends_with("<think>") && !constrained ? Reasoning::begun : Reasoning::possible;
 }
 
 }  // namespace
@@ -48,6 +60,7 @@ http::Response answer_chat(const EngineContext& context, http::Request& request)
     inputs.extra = extra->get_object();
   }
   const std::vector<int32_t> prompt = render(engine, inputs);
+  job.reasoning = find_reasoning(fields, engine, prompt, job.params.constraint != nullptr && job.tool_format == nullptr);
   check_context(engine, prompt.size(), 1, "messages");
   for (uint32_t i = 0; i < job.params.n; ++i) job.requests.push_back(make_request(job.params, prompt, adapter, i));
   return answer_generation(engine, request, std::move(job));

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "api/openai/answer_parser.h"
 #include "api/openai/generation_params.h"
-#include "api/openai/tool_format.h"
 #include "base/json.h"
 #include "engine/engine.h"
 #include "http/message.h"
@@ -42,7 +42,9 @@ struct GenerationJob {
   std::vector<engine::GenerateRequest> requests;      // one for each choice
   std::vector<std::string> prefixes;                  // `echo`: text before each choice; may be empty
   size_t prompts = 1;                                 // choices / n
-  const ToolFormat* tool_format = nullptr;            // the text may hold tool calls in this format; null: it is shown as it is
+  const ToolFormat* tool_format = nullptr;            // the text may hold tool calls in this format
+  Reasoning reasoning = Reasoning::none;              // the text may begin with it
+  bool parses() const noexcept { return tool_format != nullptr || reasoning != Reasoning::none; }
 };
 engine::GenerateRequest make_request(const GenerationParams& params, std::vector<int32_t> prompt, const std::string& adapter, uint32_t choice);
 http::Response answer_generation(engine::Engine& engine, const http::Request& request, GenerationJob job);

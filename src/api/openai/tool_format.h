@@ -53,10 +53,10 @@ class ToolParser {
   explicit ToolParser(const ToolFormat& format) : format_(&format) {}
 
   struct Piece {
-    enum class Kind { content, call, arguments };
+    enum class Kind { content, reasoning, call, arguments };   // reasoning comes from ReasoningSplit (answer_parser.h)
     Kind kind = Kind::content;
     size_t call = 0;            // number of the call, from 0
-    std::string text;           // content; the function's name; more of the arguments
+    std::string text;           // content or reasoning; the function's name; more of the arguments
     bool operator==(const Piece&) const = default;
   };
   std::vector<Piece> push(std::string_view text);
