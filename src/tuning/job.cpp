@@ -54,21 +54,21 @@ json::object pretrain_config(const Recipe& recipe) {
   return config;
 }
 
-// The step's means under the names that TRL logs them by.
-void add_preference(json::object& line, const PreferenceSums& sums) {
+// The pairs' means under the names that TRL logs them by; prefix "eval_" for those that are held out.
+void add_preference(json::object& line, const PreferenceSums& sums, const std::string& prefix = "") {
   if (sums.pairs == 0) return;
   const auto pairs = static_cast<double>(sums.pairs);
-  line["pairs"] = sums.pairs;
-  line["rewards/chosen"] = sums.chosen_reward / pairs;
-  line["rewards/rejected"] = sums.rejected_reward / pairs;
-  line["rewards/accuracies"] = sums.accuracy / pairs;
-  line["rewards/margins"] = (sums.chosen_reward - sums.rejected_reward) / pairs;
-  line["logps/chosen"] = sums.chosen_logp / pairs;
-  line["logps/rejected"] = sums.rejected_logp / pairs;
+  line[prefix + "pairs"] = sums.pairs;
+  line[prefix + "rewards/chosen"] = sums.chosen_reward / pairs;
+  line[prefix + "rewards/rejected"] = sums.rejected_reward / pairs;
+  line[prefix + "rewards/accuracies"] = sums.accuracy / pairs;
+  line[prefix + "rewards/margins"] = (sums.chosen_reward - sums.rejected_reward) / pairs;
+  line[prefix + "logps/chosen"] = sums.chosen_logp / pairs;
+  line[prefix + "logps/rejected"] = sums.rejected_logp / pairs;
   if (sums.nll_tokens == 0) return;
-  line["nll_loss"] = sums.nll / static_cast<double>(sums.nll_tokens);
-  line["log_odds_ratio"] = sums.log_odds_ratio / pairs;
-  line["log_odds_chosen"] = sums.log_odds / pairs;
+  line[prefix + "nll_loss"] = sums.nll / static_cast<double>(sums.nll_tokens);
+  line[prefix + "log_odds_ratio"] = sums.log_odds_ratio / pairs;
+  line[prefix + "log_odds_chosen"] = sums.log_odds / pairs;
 }
 
 // What a checkpoint must agree on. Where the rate so far does not depend on the run's end, the end may be moved.
@@ -284,8 +284,9 @@ class Job {
     last_checkpoint_ = monotonic_seconds();
   }
 
-  // Mean loss over the labelled tokens of everything that is held out, without dropout; cut for fill-in-the-middle as in epoch 0.
-  double held_out_loss() {
+  // Mean loss over the labelled tokens (or pairs) of everything that is held out, without dropout; cut for fill-in-the-middle as in
+  // epoch 0.
+  double held_out_loss(PreferenceSums& sums) {
     PackOptions pack = pack_;
     pack.shuffle = false;
     RowStream rows(evaluation_source_, pack);
@@ -295,14 +296,20 @@ class Job {
       Batch batch;
       append_row(batch, rows.next());
       labels += batch.labels();
-      sum += trainer_->network().loss(batch);
+      if (pairs()) {
+        sums.add(trainer_->network().preference_loss(batch, preference_options()));
+      } else {
+        sum += trainer_->network().loss(batch);
+      }
     }
-    return sum / static_cast<double>(std::max<size_t>(1, labels));
+    if (!pairs()) return sum / static_cast<double>(std::max<size_t>(1, labels));
+    return sums.loss / static_cast<double>(sums.pairs) + sums.nll / static_cast<double>(std::max<size_t>(1, sums.nll_tokens));
   }
 
   void evaluate() {
     const uint64_t step = trainer_->steps_done();
-    const double loss = held_out_loss();
+    PreferenceSums sums;
+    const double loss = held_out_loss(sums);
     const bool best = state_.best_step == 0 || loss < state_.best_loss;
     state_.evaluations.push_back(json::array{step, loss});
     state_.evaluations_since_best = best ? 0 : state_.evaluations_since_best + 1;
@@ -314,7 +321,9 @@ class Job {
       state_.best_values.clear();
       for (const Parameter& parameter : model_->parameters) state_.best_values.push_back(parameter.value);
     }
-    append_line(folder_ / "progress.jsonl", {{"phase", "evaluate"}, {"step", step}, {"eval_loss", loss}, {"best", best}});
+    json::object line = {{"phase", "evaluate"}, {"step", step}, {"eval_loss", loss}, {"best", best}};
+    add_preference(line, sums, "eval_");
+    append_line(folder_ / "progress.jsonl", line);
     JobProgress progress;
     progress.phase = "evaluate";
     progress.message = "step " + std::to_string(step) + ": held-out loss " + std::to_string(loss) + (best ? " (the best)" : "");

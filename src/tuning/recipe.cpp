@@ -104,7 +104,7 @@ const std::vector<Key>& keys() {
       key("line_length_max", &Recipe::line_length_max, {}, "code: files with a longer line are dropped"),
       key("allow_secrets", &Recipe::allow_secrets, {}, "keep files and chats that hold a key, token or password; they are left out otherwise"),
       key("near_duplicate_threshold", &Recipe::near_duplicate_threshold, {}, "code: files this similar to another are left out (Jaccard of 5-token shingles); 0 = keep all"),
-      key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files or chats held out, for eval_steps and lyceum compare"),
+      key("val_size", &Recipe::val_size, {"val_set_size", "test_size"}, "share of the files, chats or pairs held out, for eval_steps and lyceum compare"),
       key("holdout", &Recipe::holdout, {}, "how they are chosen: path (stable hash) or time (last changed in git)"),
       key("eval_steps", &Recipe::eval_steps, {}, "measure the loss on what is held out every so many steps; needs val_size"),
       key("early_stopping_patience", &Recipe::early_stopping_patience, {}, "stop after so many such measurements without a better one"),
@@ -204,7 +204,6 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.objective != "orpo" || recipe.dpo_label_smoothing == 0, "dpo_label_smoothing is dpo's; orpo has none");
   require(recipe.dpo_loss == "sigmoid", "dpo_loss must be sigmoid, not '" + recipe.dpo_loss + "'");
   require(recipe.dpo_beta > 0 && recipe.dpo_label_smoothing < 0.5, "dpo_beta must be above 0 and dpo_label_smoothing below 0.5");
-  require(recipe.objective == "sft" || recipe.val_size == 0, "val_size holds out files of code; preference pairs have no held-out split yet");
   require(recipe.eval_steps == 0 || recipe.val_size > 0, "eval_steps measures on what is held out: set val_size, too");
   require(recipe.eval_steps > 0 || (recipe.early_stopping_patience == 0 && !recipe.load_best_model_at_end),
           "early_stopping_patience and load_best_model_at_end need eval_steps");

@@ -120,6 +120,22 @@ def test_dpo_prefers_the_chosen_answers_and_reproduces(env, tmp_path):
     assert again["reproduced"] is True, again
 
 
+@pytest.mark.parametrize("objective", ["dpo", "orpo"])
+def test_held_out_pairs_get_better(objective, env, tmp_path):
+    pairs = [{"prompt": f"Say word {i}", "chosen": f"def word_{i}():", "rejected": f"class Word{i}:"} for i in range(40)]
+    data = tmp_path / "pairs.jsonl"
+    data.write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    output = tuned(env, data, "--set", f"objective={objective}", "--set", "val_size=0.3", "--set", "eval_steps=2", "--set", "max_steps=6", "--set", "load_best_model_at_end=true")
+    lines = [json.loads(line) for line in (output.parent / "progress.jsonl").read_text().splitlines()]
+    measured = [line for line in lines if line["phase"] == "evaluate" and "eval_loss" in line]
+    assert len(measured) == 3 and measured[-1]["eval_loss"] < measured[0]["eval_loss"]
+    assert measured[-1]["eval_rewards/margins"] > measured[0]["eval_rewards/margins"] and measured[-1]["eval_rewards/accuracies"] > 0.8
+    assert ("eval_nll_loss" in measured[0]) == (objective == "orpo")
+    record = json.loads((output / "lineage.json").read_text())
+    assert record["data"]["pairs"] + record["data"]["pairs_held_out"] == 40
+    assert record["evaluation"]["best_loss"] == min(line["eval_loss"] for line in measured)
+
+
 def test_chats_held_out_stop_training_in_time_and_are_compared(env, tmp_path):
     """Chats that all answer alike: the held-out ones get better until training is too fast, and the best model is kept."""
     chats = [{"messages": [{"role": "user", "content": f"Count to {i}"}, {"role": "assistant", "content": "def count():\n    return " + str(i % 5)}]} for i in range(60)]

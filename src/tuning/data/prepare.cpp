@@ -86,7 +86,6 @@ bool is_held_out(const json::array& chat, double share) {
 }
 
 RawData load_chat_data(const Recipe& recipe, const fs::path& path) {
-  if (recipe.val_size > 0 && recipe.holdout == "time") throw Error(Code::invalid_argument, "chats have no time of change: hold them out with holdout: path");
   RawData data;
   data.format = "chat";
   size_t number = 0;
@@ -158,10 +157,13 @@ RawData load_preference_data(const Recipe& recipe, const fs::path& path) {
     if (found && !recipe.allow_secrets) {
       ++data.chats_left_out;
     } else {
-      data.pairs.push_back(std::move(pair));
+      (is_held_out(pair.prompt, recipe.val_size) ? data.pairs_held_out : data.pairs).push_back(std::move(pair));   // a prompt's pairs together
     }
   }
-  if (data.pairs.empty()) throw Error(Code::unprocessable, path.string() + ": every pair holds a secret, so none is left; set allow_secrets to learn them");
+  if (data.pairs.empty()) {
+    throw Error(Code::unprocessable, path.string() + ": no pair is left to train on: " + std::to_string(data.chats_left_out) + " hold a secret (allow_secrets learns them), " +
+                                         std::to_string(data.pairs_held_out.size()) + " are held out");
+  }
   data.manifest_sha256 = sha256_file_hex(path);
   data.bytes = fs::file_size(path);
   return data;
@@ -211,6 +213,9 @@ CodeFilter code_filter(const Recipe& recipe) {
 
 RawData load_raw_data(const Recipe& recipe, const fs::path& path) {
   if (!fs::exists(path)) throw Error(Code::not_found, path.string() + ": no such dataset");
+  if (recipe.val_size > 0 && recipe.holdout == "time" && path.extension() == ".jsonl") {
+    throw Error(Code::invalid_argument, "chats and pairs have no time of change: hold them out with holdout: path");
+  }
   if (recipe.objective != "sft") {
     if (fs::is_directory(path)) throw Error(Code::invalid_argument, path.string() + ": objective " + recipe.objective + " learns from a .jsonl file of preference pairs, not from a folder");
     return load_preference_data(recipe, path);
@@ -226,7 +231,10 @@ RawData held_out_part(const RawData& data) {
   out.format = data.format;
   for (const CodeFile& file : data.files.held_out) out.documents.push_back(file.text);
   out.chats = data.chats_held_out;
-  if (out.documents.empty() && out.chats.empty()) throw Error(Code::unprocessable, "val_size holds out nothing of this data, so there is nothing to evaluate on: raise val_size or give more files or chats");
+  out.pairs = data.pairs_held_out;
+  if (out.documents.empty() && out.chats.empty() && out.pairs.empty()) {
+    throw Error(Code::unprocessable, "val_size holds out nothing of this data, so there is nothing to evaluate on: raise val_size or give more of it");
+  }
   return out;
 }
 
@@ -287,7 +295,7 @@ json::object data_report(const Recipe& recipe, const RawData& data, const Sample
     out["near_duplicates"] = near_duplicates_json(recipe, data.files);
     out["licences"] = licences_json(data.files);
   }
-  if (data.format == "preference") out["pairs_left_out"] = data.chats_left_out;
+  if (data.format == "preference") out["pairs_left_out"] = data.chats_left_out, out["pairs_held_out"] = data.pairs_held_out.size();
   if (data.format == "chat") out["chats_left_out"] = data.chats_left_out, out["chats_held_out"] = data.chats_held_out.size();
   out["secrets"] = secrets_json(recipe, data);
   out["samples"] = source.count();

@@ -32,7 +32,7 @@ struct RawData {
   std::vector<std::string> documents;     // code and text
   std::vector<json::array> chats;
   std::vector<json::array> chats_held_out;
-  std::vector<PreferencePair> pairs;
+  std::vector<PreferencePair> pairs, pairs_held_out;
   CodeFiles files;                // code: paths, drops, held-out files; chats: only what was found in them
   uint64_t chats_left_out = 0;    // or pairs, because they hold a secret
   std::string manifest_sha256;

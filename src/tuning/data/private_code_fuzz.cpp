@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const size_t lines = 1 + static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
   for (const auto& finding : lyceum::tuning::find_secrets(text)) LYCEUM_CHECK(finding.line >= 1 && finding.line <= lines, "a finding names a line of the text");
   lyceum::tuning::find_licence(text);
-  const std::string_view halves[] = {text, text.substr(0, size / 2), text};
-  lyceum::tuning::find_near_duplicates(halves, 0.85);
+  const std::string_view head = text.substr(0, 400);   // its cost is 128 hashes a token: keep the fuzzer fast
+  const std::string_view texts[] = {head, head.substr(0, head.size() / 2), head};
+  lyceum::tuning::find_near_duplicates(texts, 0.85);
   return 0;
 }

@@ -254,12 +254,16 @@ struct Network::State {
     return logps;
   }
 
-  PreferenceSums preference(const Batch& batch, const PreferenceOptions& wanted, float pair_scale, float token_scale, uint64_t key) {
+  struct PreferenceScales {
+    bool gradients = false;
+    float pair = 0, token = 0;
+  };
+  PreferenceSums preference(const Batch& batch, const PreferenceOptions& wanted, const PreferenceScales& scales, uint64_t key) {
     LYCEUM_CHECK(batch.segments.size() % 2 == 0, "pairs have two documents");
     const bool orpo = wanted.loss == PreferenceLoss::orpo;
     const std::vector<SegmentLogps> reference = orpo ? std::vector<SegmentLogps>(batch.segments.size()) : reference_logps(batch);
     dropout_key = key;
-    const Rows out = body_forward(batch, true);
+    const Rows out = body_forward(batch, scales.gradients);
     const std::vector<SegmentLogps> policy = segment_logps(batch, out);
     PreferenceSums sums;
     std::vector<float> row_scales(batch.tokens(), 0.0f);   // of -log p
@@ -268,12 +272,13 @@ struct Network::State {
       const SegmentLogps &chosen = policy[i], &rejected = policy[i + 1];
       const AnswerLogps logps = {chosen.answer * share(chosen), rejected.answer * share(rejected)};
       const PairSlopes slopes = add_pair(wanted, logps, {reference[i].answer, reference[i + 1].answer}, sums);
-      set_scales(batch, batch.segments[i], -slopes.chosen * share(chosen) * double{pair_scale}, double{token_scale}, row_scales);
-      set_scales(batch, batch.segments[i + 1], -slopes.rejected * share(rejected) * double{pair_scale}, 0, row_scales);
+      set_scales(batch, batch.segments[i], -slopes.chosen * share(chosen) * double{scales.pair}, double{scales.token}, row_scales);
+      set_scales(batch, batch.segments[i + 1], -slopes.rejected * share(rejected) * double{scales.pair}, 0, row_scales);
       if (!orpo) continue;
       sums.nll -= chosen.all;
       sums.nll_tokens += chosen.tokens;
     }
+    if (!scales.gradients) return sums;
     head(batch, out, {.gradients = true, .row_scales = &row_scales});
     body_backward(batch);
     return sums;
@@ -318,7 +323,12 @@ double Network::forward_backward(const Batch& batch, float gradient_scale, uint6
 
 PreferenceSums Network::preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float pair_scale, uint64_t dropout_key, float token_scale) {
   state_->begin(batch);
-  return state_->preference(batch, options, pair_scale, token_scale, dropout_key);
+  return state_->preference(batch, options, {.gradients = true, .pair = pair_scale, .token = token_scale}, dropout_key);
+}
+
+PreferenceSums Network::preference_loss(const Batch& batch, const PreferenceOptions& options) {
+  state_->begin(batch);
+  return state_->preference(batch, options, {}, 0);
 }
 
 double Network::loss(const Batch& batch) {

@@ -38,6 +38,8 @@ class Network {
   // the pairs' losses + token_scale * -log p of all that is learned of the chosen documents) are added; token_scale is ORPO's.
   // DPO's reference is the base with the adapter off. REQUIRES: for DPO, a LoRA model.
   PreferenceSums preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float pair_scale, uint64_t dropout_key, float token_scale = 0);
+  // The same sums, without gradients and without dropout.
+  PreferenceSums preference_loss(const Batch& batch, const PreferenceOptions& options);
   // The sum of forward_backward, without gradients and without dropout.
   double loss(const Batch& batch);
 

@@ -42,7 +42,7 @@ json::object summarise_losses(const json::array& history) {
 
 json::object data_record(const JobSpec& spec, const RunFacts& facts) {
   json::object data = {{"label", spec.data_label}, {"repo", text_or_null(spec.data_repo)}, {"commit", text_or_null(spec.data_commit)}};
-  for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "chats", "chats_held_out", "samples", "tokens", "labelled_tokens"}) {
+  for (const char* key : {"format", "manifest_sha256", "bytes", "files_kept", "files_held_out", "bytes_held_out", "chats", "chats_held_out", "pairs", "pairs_held_out", "samples", "tokens", "labelled_tokens"}) {
     if (const json::value* value = facts.data_report.if_contains(key)) data[key] = *value;
   }
   for (const char* key : {"secrets", "near_duplicates", "licences"}) {
