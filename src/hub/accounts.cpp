@@ -183,9 +183,9 @@ void HubImpl::set_member(const Caller& caller, const std::string& organisation, 
 std::vector<Membership> HubImpl::memberships(const User& user) {
   std::vector<Membership> out;
   const auto reader = store_->read();
-  Rows rows = reader->query("SELECT a.name, a.full_name, m.role FROM members m JOIN accounts a ON a.id = m.organisation_id "
+  Rows rows = reader->query("SELECT a.name, a.full_name, m.role, a.id FROM members m JOIN accounts a ON a.id = m.organisation_id "
                             "WHERE m.user_id = ?1 ORDER BY a.name", user.id);
-  while (rows.step()) out.push_back({rows.text(0), rows.text(1), rows.text(2)});
+  while (rows.step()) out.push_back({rows.text(0), rows.text(1), rows.text(2), rows.integer(3)});
   return out;
 }
 

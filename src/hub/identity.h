@@ -29,6 +29,7 @@ std::optional<Role> find_role(std::string_view text);    // "owner", "admin", "w
 struct Membership {
   std::string organisation, full_name;
   std::string role;                 // name(Role)
+  int64_t id = 0;                   // of the organisation: names may be used again
 };
 
 enum class Scope { read, write, fine_grained };
@@ -72,9 +73,9 @@ struct Caller {
   std::optional<TokenInfo> token;   // absent for a browser session
   std::string address;              // of the peer, for the audit log; empty for the hub itself
 
-  // An application that signed its user in knows what the user let it know; every other credential knows all of its user.
-  bool of_an_application() const { return token && !token->oauth_scopes.empty(); }
-  bool lets_know(std::string_view scope) const {
+  // An application that signed its user in (oauth_apps.h) has the scopes to which the user agreed; every other credential has them all.
+  bool of_an_application() const { return fine_grained() && token->oauth_grant != 0; }
+  bool has_scope(std::string_view scope) const {
     return !of_an_application() || (" " + token->oauth_scopes + " ").find(" " + std::string(scope) + " ") != std::string::npos;
   }
   bool lets_know_membership(std::string_view organisation) const {

@@ -167,8 +167,7 @@ NewOauthApp OauthApps::create(const Caller& caller, const OauthAppRequest& reque
                                  out.app.client_id, caller.user->id, request.name, request.homepage, json::serialize(to_json(request.redirect_uris)), Blob{hash}, out.app.created_ms);
     audit_.record(database, caller, "oauth.app.create", caller.user->name, {{"client", out.app.client_id}, {"name", request.name}});
   });
-  const std::lock_guard lock(mutex_);
-  origins_until_ms_ = 0;
+  forget_origins();
   return out;
 }
 
@@ -187,8 +186,7 @@ void OauthApps::remove(const Caller& caller, std::string_view client_id) {
     database.run("DELETE FROM oauth_grants WHERE client_id = ?", client_id);
     audit_.record(database, caller, "oauth.app.delete", caller.user->name, {{"client", client_id}});
   });
-  const std::lock_guard lock(mutex_);
-  origins_until_ms_ = 0;
+  forget_origins();
 }
 
 std::optional<OauthApp> OauthApps::find(std::string_view client_id) {
@@ -197,20 +195,42 @@ std::optional<OauthApp> OauthApps::find(std::string_view client_id) {
   return rows.step() ? std::optional(read_app(rows, 0)) : std::nullopt;
 }
 
-bool OauthApps::allows_origin(std::string_view origin) {
-  const std::lock_guard lock(mutex_);
-  if (clock_.now_ms() >= origins_until_ms_) {
-    origins_.clear();
-    const auto reader = store_.read();
-    Rows rows = reader->query("SELECT redirect_uris FROM oauth_apps");
-    while (rows.step()) {
-      for (const std::string& uri : strings_of(rows.text(0), "redirect addresses"))
-        if (const auto url = boost::urls::parse_uri(uri)) origins_.push_back(origin_of(*url));
-    }
-    std::sort(origins_.begin(), origins_.end());
-    origins_until_ms_ = clock_.now_ms() + kOriginsMs;
+std::vector<std::string> OauthApps::read_origins() {
+  std::vector<std::string> out;
+  const auto reader = store_.read();
+  Rows rows = reader->query("SELECT redirect_uris FROM oauth_apps");
+  while (rows.step()) {
+    for (const std::string& uri : strings_of(rows.text(0), "redirect addresses"))
+      if (const auto url = boost::urls::parse_uri(uri)) out.push_back(origin_of(*url));
   }
-  return std::binary_search(origins_.begin(), origins_.end(), origin);
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+bool OauthApps::allows_origin(std::string_view origin) {
+  int64_t changes = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (clock_.now_ms() < origins_until_ms_) return std::binary_search(origins_.begin(), origins_.end(), origin);
+    changes = origin_changes_;
+  }
+  std::vector<std::string> fresh = read_origins();  // not under the lock: the database may be slow
+  const bool allowed = std::binary_search(fresh.begin(), fresh.end(), origin);
+  const std::lock_guard lock(mutex_);
+  if (changes != origin_changes_) return allowed;  // an application came or went meanwhile
+  origins_ = std::move(fresh);
+  origins_until_ms_ = clock_.now_ms() + kOriginsMs;
+  return allowed;
+}
+
+void OauthApps::forget_origins() {
+  const std::lock_guard lock(mutex_);
+  origins_until_ms_ = 0;
+  ++origin_changes_;
+}
+
+void OauthApps::deny(const Caller& caller, std::string_view client_id) {
+  store_.write([&](Database& database) { audit_.record(database, caller, "oauth.deny", caller.user->name, {{"client", client_id}}); });
 }
 
 std::string OauthApps::approve(const Caller& caller, const Approval& approval) {
@@ -219,14 +239,15 @@ std::string OauthApps::approve(const Caller& caller, const Approval& approval) {
   if (approval.challenge.empty() && !app->confidential) throw Error(Code::invalid_argument, "an application without a secret must use PKCE (code_challenge, S256)");
   if (!approval.challenge.empty() && approval.challenge.size() != 43) throw Error(Code::invalid_argument, "code_challenge is not the base64url text of a SHA-256");
   if (approval.nonce.size() > kNonceMax) throw Error(Code::invalid_argument, "nonce has at most 500 characters");
+  if (approval.scopes.empty()) throw Error(Code::invalid_argument, "an application asks for at least one scope");
   for (const std::string& scope : approval.scopes)
     if (find_oauth_scope(scope) == nullptr) throw Error(Code::invalid_argument, "no scope \"" + scope.substr(0, 100) + "\" is offered here");
   const std::string code = "hf_oauth_code_" + secure_alphanumeric(43), hash = sha256_raw(code);
   store_.write([&](Database& database) {
     const int64_t now = clock_.now_ms();
     database.run("DELETE FROM oauth_codes WHERE expires_ms < ?", now - kTokenMs);  // a used one is known as long as its token lives
-    database.run("INSERT INTO oauth_codes (hash, app_id, user_id, redirect_uri, scopes, organisations, challenge, nonce, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", Blob{hash},
-                 app->id, caller.user->id, approval.redirect_uri, join_words(approval.scopes), json::serialize(to_json(approval.organisations)), approval.challenge, approval.nonce, now + kCodeMs);
+    database.run("INSERT INTO oauth_codes (hash, app_id, user_id, redirect_uri, scopes, organisations, challenge, nonce, issuer, expires_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", Blob{hash},
+                 app->id, caller.user->id, approval.redirect_uri, join_words(approval.scopes), json::serialize(to_json(approval.organisations)), approval.challenge, approval.nonce, approval.issuer, now + kCodeMs);
     audit_.record(database, caller, "oauth.approve", caller.user->name, {{"client", app->client_id}, {"scopes", join_words(approval.scopes)}});
   });
   return code;
@@ -235,14 +256,14 @@ std::string OauthApps::approve(const Caller& caller, const Approval& approval) {
 struct OauthApps::StoredCode {
   std::string hash;
   OauthApp app;
-  std::string secret_hash, redirect_uri, challenge, nonce;
+  std::string secret_hash, redirect_uri, challenge, nonce, issuer;
   std::vector<std::string> scopes, organisations;
   int64_t expires_ms = 0, grant = 0;
   User user;
 
   static std::optional<StoredCode> find(Database& database, const std::string& hash) {
     Rows rows = database.query("SELECT " + std::string(kColumns) + ", c.redirect_uri, c.challenge, c.nonce, c.scopes, c.organisations, c.expires_ms, c.grant_id, "
-                               "u.id, u.name, u.full_name, u.email, u.administrator FROM oauth_codes c JOIN oauth_apps p ON p.id = c.app_id "
+                               "u.id, u.name, u.full_name, u.email, u.administrator, c.issuer FROM oauth_codes c JOIN oauth_apps p ON p.id = c.app_id "
                                "JOIN accounts a ON a.id = p.user_id JOIN accounts u ON u.id = c.user_id WHERE c.hash = ?", Blob{hash});
     if (!rows.step()) return std::nullopt;
     StoredCode out;
@@ -254,6 +275,7 @@ struct OauthApps::StoredCode {
     out.organisations = strings_of(rows.text(12), "organisations");
     out.expires_ms = rows.integer(13), out.grant = rows.integer(14);
     out.user = User{rows.integer(15), rows.text(16), rows.text(17), rows.text(18), rows.boolean(19)};
+    out.issuer = rows.text(20);
     return out;
   }
 
@@ -276,28 +298,35 @@ CodeAnswer OauthApps::exchange(const CodeExchange& request) {
     if (!code) return void(out = refusal("invalid_grant"));
     if (const std::string_view fault = code->find_fault(request); !fault.empty()) return void(out = refusal(std::string(fault)));
     if (code->grant != 0) {
-      end_grant(database, *code);
+      end_grant(database, *code, request.address);
       return void(out = refusal("invalid_grant"));
     }
     if (code->expires_ms <= clock_.now_ms()) return void(out = refusal("invalid_grant"));
-    out = issue(database, *code);
+    out = issue(database, *code, request.address);
   });
   return out;
 }
 
-void OauthApps::end_grant(Database& database, const StoredCode& code) {
+void OauthApps::end_grant(Database& database, const StoredCode& code, const std::string& address) {
   Caller actor;
+  actor.address = address;
   actor.user = code.user;
   audit_.record(database, actor, "oauth.reuse", code.user.name, {{"client", code.app.client_id}, {"grant", code.grant}});
   database.run("DELETE FROM tokens WHERE oauth_grant = ?", code.grant);
   database.run("DELETE FROM oauth_grants WHERE id = ?", code.grant);
+  database.run("DELETE FROM oauth_codes WHERE hash = ?", Blob{code.hash});
 }
 
-CodeAnswer OauthApps::issue(Database& database, const StoredCode& code) {
+CodeAnswer OauthApps::issue(Database& database, const StoredCode& code, const std::string& address) {
   const int64_t now = clock_.now_ms();
   const std::string scopes = join_words(code.scopes);
   Caller actor;
   actor.user = code.user;
+  actor.address = address;
+  // What this user's earlier sign-ins left. Codes go with the application or by age (approve).
+  database.run("DELETE FROM tokens WHERE user_id = ? AND oauth_scopes <> '' AND expires_ms < ?", code.user.id, now);
+  database.run("DELETE FROM oauth_grants WHERE user_id = ? AND client_id = ? AND id NOT IN (SELECT oauth_grant FROM tokens WHERE user_id = ?)", code.user.id, code.app.client_id,
+               code.user.id);
   TokenRequest wanted{.name = code.app.name, .scope = Scope::fine_grained, .expires_ms = now + kTokenMs};
   uint32_t permissions = 0;
   for (const std::string& scope : code.scopes) {
@@ -318,6 +347,7 @@ CodeAnswer OauthApps::issue(Database& database, const StoredCode& code) {
   out.access_token = tokens_.create_in(database, actor, code.user, wanted);
   out.client_id = code.app.client_id;
   out.nonce = code.nonce;
+  out.issuer = code.issuer;
   out.expires_in_s = kTokenMs / 1000;
   out.scopes = code.scopes;
   out.user = code.user;

@@ -56,18 +56,19 @@ struct Approval {  // what the person agreed to
   std::vector<std::string> scopes;         // offered ones
   std::vector<std::string> organisations;  // of the person, whose repositories the permissions reach too
   std::string challenge;                   // PKCE, S256; empty: none
-  std::string nonce;                       // OpenID Connect
+  std::string nonce, issuer;               // OpenID Connect; issuer: the hub's address, as the person's browser sees it
 };
 
 struct CodeExchange {
   std::string client_id;               // empty: whose code it is (a public application that proves itself by PKCE alone)
   std::optional<std::string> secret;
   std::string code, redirect_uri, verifier;
+  std::string address;                 // of the application, for the audit log
 };
 
 struct CodeAnswer {
   std::string error;                   // RFC 6749, 5.2; empty: the rest is there
-  std::string access_token, client_id, nonce;
+  std::string access_token, client_id, nonce, issuer;
   int64_t expires_in_s = 0;
   std::vector<std::string> scopes;
   User user;
@@ -87,6 +88,7 @@ class OauthApps {
 
   // The code. Error(invalid_argument) when the request is not one the application may make.
   std::string approve(const Caller& caller, const Approval& approval);
+  void deny(const Caller& caller, std::string_view client_id);  // recorded
   CodeAnswer exchange(const CodeExchange& request);
 
   // The RSA key that signs id tokens, PEM: made at the first call, the same for every process of the hub. Secret.
@@ -94,8 +96,10 @@ class OauthApps {
 
  private:
   struct StoredCode;
-  CodeAnswer issue(Database& database, const StoredCode& code);
-  void end_grant(Database& database, const StoredCode& code);
+  CodeAnswer issue(Database& database, const StoredCode& code, const std::string& address);
+  void end_grant(Database& database, const StoredCode& code, const std::string& address);
+  std::vector<std::string> read_origins();
+  void forget_origins();
 
   Store& store_;
   const Clock& clock_;
@@ -103,7 +107,7 @@ class OauthApps {
   Tokens& tokens_;
   std::mutex mutex_;
   std::vector<std::string> origins_;  // under mutex_
-  int64_t origins_until_ms_ = 0;
+  int64_t origins_until_ms_ = 0, origin_changes_ = 0;
   std::string signing_key_;
 };
 

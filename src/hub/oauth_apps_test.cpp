@@ -18,9 +18,9 @@ class OauthAppsTest : public HubFixture {
   OauthApps& apps() { return hub->oauth_apps(); }
   OauthApp make_app() { return apps().create(bob, {"Notebook", "https://example.org", {kBack}}).app; }
   static Approval approval(const OauthApp& app, std::vector<std::string> scopes) {
-    return {app.client_id, kBack, std::move(scopes), {}, to_base64url(sha256_raw(kVerifier)), "n"};
+    return {app.client_id, kBack, std::move(scopes), {}, to_base64url(sha256_raw(kVerifier)), "n", "https://hub.example"};
   }
-  static CodeExchange exchange_of(const std::string& code) { return {"", std::nullopt, code, kBack, kVerifier}; }
+  static CodeExchange exchange_of(const std::string& code) { return {"", std::nullopt, code, kBack, kVerifier, "192.0.2.1"}; }
   Caller signed_in(const OauthApp& app, std::vector<std::string> scopes, std::vector<std::string> organisations = {}) {
     Approval wanted = approval(app, std::move(scopes));
     wanted.organisations = std::move(organisations);
@@ -39,6 +39,7 @@ TEST_F(OauthAppsTest, CodeBecomesOneTokenForItsUser) {
   ASSERT_TRUE(caller);
   EXPECT_EQ(caller->user->name, "alice");
   EXPECT_TRUE(caller->fine_grained());
+  clock.advance_ms(1000);
   EXPECT_EQ(apps().exchange(exchange_of(code)).error, "invalid_grant") << "used";
   EXPECT_FALSE(hub->authenticate(answer.access_token)) << "a code that comes twice was copied: its token ends";
 }
@@ -92,8 +93,9 @@ TEST_F(OauthAppsTest, TokenReachesWhatWasApproved) {
   EXPECT_NO_THROW(hub->require_write(writes, own.repo_id));
   EXPECT_EQ(code_of([&] { hub->get_repo(writes, lab.repo_id); }), Code::not_found);
   EXPECT_TRUE(reads.lets_know_membership("lab") && !reads.lets_know_membership("club"));
-  EXPECT_TRUE(writes.lets_know("email") && !reads.lets_know("email") && alice.lets_know("email"));
+  EXPECT_TRUE(writes.has_scope("email") && !reads.has_scope("email") && alice.has_scope("email"));
   EXPECT_EQ(code_of([&] { apps().approve(alice, approval(app, {"everything"})); }), Code::invalid_argument);
+  EXPECT_EQ(code_of([&] { apps().approve(alice, approval(app, {})); }), Code::invalid_argument) << "no scopes would read as all of them";
   EXPECT_EQ(code_of([&] { hub->tokens().create(writes, {.name = "more", .scope = Scope::write}); }), Code::forbidden) << "no way to a stronger token";
 }
 

@@ -44,8 +44,8 @@ def test_browser_signs_in_to_a_site(hub, tmp_path):
 def test_server_with_a_secret_gets_a_signed_identity(hub, http, form):
     from joserfc import jwk, jwt
     app = http("POST", "/api/lyceum/oauth/apps", {"name": "Server", "redirectUris": [BACK], "confidential": True}).json()
-    back = approve(http, app, scope="openid profile email", nonce="once")
-    assert back["state"] == "s" and back["iss"] == hub.url
+    back = approve(http, app, scope="openid profile email", nonce="once", state="a+b/c=&d e")
+    assert back["state"] == "a+b/c=&d e" and back["iss"] == hub.url
     wrong = form("/oauth/token", basic=(app["clientId"], "wrong"), grant_type="authorization_code", code=back["code"], redirect_uri=BACK)
     assert wrong.status == 401 and wrong.json()["error"] == "invalid_client" and wrong.headers["WWW-Authenticate"].startswith("Basic")
     tokens = form("/oauth/token", basic=(app["clientId"], app["clientSecret"]), grant_type="authorization_code", code=back["code"], redirect_uri=BACK).json()
@@ -53,7 +53,8 @@ def test_server_with_a_secret_gets_a_signed_identity(hub, http, form):
     keys = jwk.KeySet.import_key_set(http("GET", urllib.parse.urlsplit(document["jwks_uri"]).path, token=None).json())
     claims = jwt.decode(tokens["id_token"], keys, algorithms=document["id_token_signing_alg_values_supported"]).claims
     assert (claims["iss"], claims["aud"], claims["nonce"], claims["preferred_username"]) == (hub.url, app["clientId"], "once", "admin")
-    assert claims["exp"] - claims["iat"] == tokens["expires_in"] and "email" in claims
+    assert claims["exp"] - claims["iat"] == tokens["expires_in"] and claims["orgs"] == [] and claims["isPro"] is False
+    assert "email" not in claims, "an account without an address has none"
     info = http("GET", "/oauth/userinfo", token=tokens["access_token"]).json()
     assert info["sub"] == claims["sub"]
     http("DELETE", "/api/lyceum/oauth/apps/" + app["clientId"])
@@ -76,6 +77,8 @@ def test_mistakes_go_back_to_the_application_only_when_it_is_known(http):
                           ({"code_challenge": "x" * 43, "code_challenge_method": "S256", "prompt": "none"}, "interaction_required")]:
         target = ask(**fields).json()["redirect"]
         assert target.startswith(BACK + "?") and f"error={error}" in target, target
+    for scope in ("", "jobs"):
+        assert "invalid_scope" in ask(code_challenge="x" * 43, code_challenge_method="S256", scope=scope).json()["redirect"]
     assert ask(redirect_uri=BACK + "/").status == 400 and ask(client_id="app-unknown").status == 400
     shown = ask(code_challenge="x" * 43, code_challenge_method="S256", scope="openid write-repos jobs").json()
     assert [one["name"] for one in shown["scopes"]] == ["openid", "write-repos"] and shown["ignored"] == ["jobs"]

@@ -17,14 +17,14 @@ constexpr RouteRow kRows[] = {
     {"POST", "/api/{type}/{ns}/{name}/discussions/{num}/comment/{id}/edit", repo_participate, "Edits one's comment", edit_comment},
     {"POST", "/api/{type}/{ns}/{name}/discussions/{num}/comment/{id}/hide", repo_participate, "Hides a comment", hide_comment},
 
-    {"GET", "/api/settings/webhooks", signed_in, "The caller's webhooks", list_webhooks},
+    {"GET", "/api/settings/webhooks", write_token, "The caller's webhooks", list_webhooks},
     {"POST", "/api/settings/webhooks", write_token, "Creates a webhook", create_webhook},
-    {"GET", "/api/settings/webhooks/{id}", signed_in, "One webhook", describe_webhook},
+    {"GET", "/api/settings/webhooks/{id}", write_token, "One webhook", describe_webhook},
     {"POST", "/api/settings/webhooks/{id}", write_token, "Changes a webhook", update_webhook},
     {"DELETE", "/api/settings/webhooks/{id}", write_token, "Deletes a webhook", delete_webhook},
     {"POST", "/api/settings/webhooks/{id}/enable", write_token, "Enables a webhook", enable_webhook},
     {"POST", "/api/settings/webhooks/{id}/disable", write_token, "Disables a webhook", disable_webhook},
-    {"GET", "/api/settings/webhooks/{id}/deliveries", signed_in, "The log of a webhook's deliveries", list_deliveries},
+    {"GET", "/api/settings/webhooks/{id}/deliveries", write_token, "The log of a webhook's deliveries", list_deliveries},
     {"POST", "/api/settings/webhooks/{id}/replay/{log}", write_token, "Sends a logged delivery again", replay_delivery},
 };
 

@@ -35,8 +35,8 @@ json::object auth_of(const hub::Caller& caller) {
 http::Response who_am_i(Context& context) {
   const hub::User& user = *context.caller.user;
   return json_answer(json::object{
-      {"type", "user"}, {"id", std::to_string(user.id)}, {"name", user.name}, {"fullname", user.full_name.empty() ? user.name : user.full_name},
-      {"email", context.caller.lets_know("email") ? user.email : ""}, {"emailVerified", true}, {"canPay", false}, {"isPro", false}, {"billingMode", "prepaid"}, {"periodEnd", nullptr},
+      {"type", "user"}, {"id", std::to_string(user.id)}, {"name", user.name}, {"fullname", user.full_name.empty() || !context.caller.has_scope("profile") ? user.name : user.full_name},
+      {"email", context.caller.has_scope("email") ? user.email : ""}, {"emailVerified", false}, {"canPay", false}, {"isPro", false}, {"billingMode", "prepaid"}, {"periodEnd", nullptr},
       {"avatarUrl", ""}, {"orgs", organisations_of(context.services.hub, user, &context.caller)}, {"auth", auth_of(context.caller)}});
 }
 

@@ -56,7 +56,7 @@ http::Response describe_user(Context& context) {
   const hub::Account account = account_of(context);
   json::object out = person_json(account);
   add_counts(context, out, account);
-  out["orgs"] = organisations_of(context.services.hub, *context.services.hub.find_user(account.name));
+  out["orgs"] = organisations_of(context.services.hub, *context.services.hub.find_user(account.name), &context.caller);
   return json_answer(out);
 }
 

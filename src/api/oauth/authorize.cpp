@@ -25,11 +25,14 @@ struct Question {
 };
 
 std::string redirect_to(const Question& question, const std::string& issuer, std::initializer_list<std::pair<std::string_view, std::string_view>> fields) {
-  boost::urls::url url(question.approval.redirect_uri);
-  for (const auto& [name, value] : fields) url.params().append({name, value});
-  if (!question.state.empty()) url.params().append({"state", question.state});
-  url.params().append({"iss", issuer});  // RFC 9207
-  return std::string(url.buffer());
+  std::string out = question.approval.redirect_uri;
+  const auto add = [&](std::string_view name, std::string_view value) {
+    out.append(out.find('?') == std::string::npos ? "?" : "&").append(name).append("=").append(http::percent_encode(value));
+  };
+  for (const auto& [name, value] : fields) add(name, value);
+  if (!question.state.empty()) add("state", question.state);
+  add("iss", issuer);  // RFC 9207
+  return out;
 }
 
 void read_scopes(std::string_view text, Question& out) {
@@ -56,6 +59,7 @@ Question read_question(Context& context) {
     throw Error(Code::invalid_argument, "This redirect_uri is not one that the application registered, letter by letter; nothing was sent there.");
   out.state = field("state");
   out.approval.nonce = field("nonce");
+  out.approval.issuer = request.base_url;
   out.approval.challenge = field("code_challenge");
   read_scopes(request.find_query("scope").value_or("openid profile"), out);
   const auto refuse = [&](std::string error, std::string description) {
@@ -66,6 +70,10 @@ Question read_question(Context& context) {
   if (out.approval.challenge.empty() && !app->confidential) refuse("invalid_request", "an application without a secret must use PKCE (code_challenge, S256)");
   if (!out.approval.challenge.empty() && field("code_challenge_method") != "S256") refuse("invalid_request", "code_challenge_method must be S256");
   if (!out.approval.challenge.empty() && out.approval.challenge.size() != 43) refuse("invalid_request", "code_challenge must be the base64url text of a SHA-256");
+  if (out.approval.scopes.empty()) refuse("invalid_scope", "none of the scopes is offered here");
+  for (const char* name : {"request", "request_uri", "max_age"})
+    if (request.find_query(name)) refuse("invalid_request", std::string(name) + " is not supported");
+  if (!field("response_mode").empty() && field("response_mode") != "query") refuse("invalid_request", "response_mode must be query");
   if (field("prompt") == "none") refuse("interaction_required", "the person is always asked");
   return out;
 }
@@ -92,7 +100,8 @@ std::vector<std::string> strings_at(const json::object& body, std::string_view k
 http::Response describe_authorization(Context& context) {
   const Question question = read_question(context);
   if (!question.error.empty())
-    return json_answer(json::object{{"redirect", redirect_to(question, context.request.base_url, {{"error", question.error}, {"error_description", question.description}})}});
+    return json_answer(json::object{{"redirect", redirect_to(question, context.request.base_url, {{"error", question.error}, {"error_description", question.description}})},
+                                    {"app", json::object{{"name", question.app.name}}}, {"problem", question.description}});
   json::array scopes, organisations;
   bool asks_for_organisations = false;
   for (const std::string& name : question.approval.scopes) {
@@ -120,6 +129,7 @@ http::Response decide_authorization(Context& context) {
   if (!question.error.empty()) {
     target = redirect_to(question, issuer, {{"error", question.error}, {"error_description", question.description}});
   } else if (!*approve) {
+    context.services.hub.oauth_apps().deny(context.caller, question.app.client_id);
     target = redirect_to(question, issuer, {{"error", "access_denied"}, {"error_description", "The person said no."}});
   } else {
     question.approval.organisations = strings_at(body, "organizations");

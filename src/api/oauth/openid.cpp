@@ -13,21 +13,31 @@ namespace {
 // Named by its content, so that a restored or replaced key is not taken for this one.
 std::string key_id(const RsaKey& key) { return to_base64url(sha256_raw(key.modulus())).substr(0, 16); }
 
-json::array organisation_claims(Context& context, const hub::User& user) {
+json::array organisation_claims(Context& context, const hub::User& user, const hub::Caller& asker) {
   json::array out;
   for (const hub::Membership& one : context.services.hub.memberships(user)) {
-    if (!context.caller.lets_know_membership(one.organisation)) continue;
-    out.push_back(json::object{{"sub", one.organisation}, {"name", one.full_name.empty() ? one.organisation : one.full_name}, {"preferred_username", one.organisation},
-                               {"picture", ""}, {"isEnterprise", false}, {"roleInOrg", one.role}});
+    if (!asker.lets_know_membership(one.organisation)) continue;
+    out.push_back(json::object{{"sub", "org-" + std::to_string(one.id)}, {"name", one.full_name.empty() ? one.organisation : one.full_name}, {"preferred_username", one.organisation},
+                               {"picture", context.request.base_url + "/icon.svg"}, {"isEnterprise", false}, {"roleInOrg", one.role}});
   }
   return out;
 }
 
-void add_profile(Context& context, const hub::User& user, json::object& claims) {
-  claims["name"] = user.full_name.empty() ? user.name : user.full_name;
-  claims["preferred_username"] = user.name;
-  claims["profile"] = context.request.base_url + "/" + user.name;
-  claims["picture"] = "";
+// What the credential lets its holder know, in userinfo and in id tokens alike. Nobody's address is verified here, so no site may take one
+// for a proof of who it is.
+json::object person_claims(Context& context, const hub::User& user, const hub::Caller& asker) {
+  json::object claims{{"sub", std::to_string(user.id)}};
+  if (asker.has_scope("profile")) {
+    claims["name"] = user.full_name.empty() ? user.name : user.full_name;
+    claims["preferred_username"] = user.name;
+    claims["profile"] = context.request.base_url + "/" + user.name;
+    claims["picture"] = context.request.base_url + "/icon.svg";
+    claims["isPro"] = false;
+    claims["canPay"] = false;
+    claims["orgs"] = organisation_claims(context, user, asker);
+  }
+  if (asker.has_scope("email") && !user.email.empty()) claims["email"] = user.email, claims["email_verified"] = false;
+  return claims;
 }
 
 }  // namespace
@@ -35,13 +45,15 @@ void add_profile(Context& context, const hub::User& user, json::object& claims) 
 std::string make_id_token(Context& context, const hub::CodeAnswer& answer) {
   const RsaKey key = RsaKey::from_pem(context.services.hub.oauth_apps().signing_key());
   const int64_t now = context.services.clock.now_ms() / 1000;
-  json::object claims{{"iss", context.request.base_url}, {"sub", std::to_string(answer.user.id)}, {"aud", answer.client_id}, {"iat", now}, {"exp", now + answer.expires_in_s},
-                      {"at_hash", to_base64url(sha256_raw(answer.access_token).substr(0, 16))}};
+  const auto caller = context.services.hub.authenticate(answer.access_token);
+  if (!caller) throw Error(Code::unavailable, "The sign-in ended while it began; start it again.");
+  json::object claims = person_claims(context, answer.user, *caller);
+  claims["iss"] = answer.issuer;
+  claims["aud"] = answer.client_id;
+  claims["iat"] = now;
+  claims["exp"] = now + answer.expires_in_s;
+  claims["at_hash"] = to_base64url(sha256_raw(answer.access_token).substr(0, 16));
   if (!answer.nonce.empty()) claims["nonce"] = answer.nonce;
-  for (const std::string& scope : answer.scopes) {
-    if (scope == "profile") add_profile(context, answer.user, claims);
-    if (scope == "email") claims["email"] = answer.user.email, claims["email_verified"] = true;
-  }
   const json::object head{{"alg", "RS256"}, {"typ", "JWT"}, {"kid", key_id(key)}};
   const std::string text = to_base64url(json::serialize(head)) + "." + to_base64url(json::serialize(claims));
   return text + "." + to_base64url(key.sign(text));
@@ -62,19 +74,10 @@ http::Response describe_openid(Context& context) {
       {"response_types_supported", json::array{"code"}}, {"response_modes_supported", json::array{"query"}}, {"code_challenge_methods_supported", json::array{"S256"}},
       {"id_token_signing_alg_values_supported", json::array{"RS256"}}, {"scopes_supported", json::value_from(hub::oauth_scope_names())},
       {"subject_types_supported", json::array{"public"}}, {"token_endpoint_auth_methods_supported", json::array{"none", "client_secret_basic", "client_secret_post"}},
-      {"authorization_response_iss_parameter_supported", true},
+      {"authorization_response_iss_parameter_supported", true}, {"request_parameter_supported", false}, {"request_uri_parameter_supported", false},
       {"claims_supported", json::array{"sub", "iss", "aud", "exp", "iat", "nonce", "name", "preferred_username", "profile", "picture", "email", "email_verified"}}});
 }
 
-http::Response show_userinfo(Context& context) {
-  const hub::User& user = *context.caller.user;
-  json::object claims{{"sub", std::to_string(user.id)}, {"isPro", false}, {"canPay", false}};
-  if (context.caller.lets_know("profile")) {
-    add_profile(context, user, claims);
-    claims["orgs"] = organisation_claims(context, user);
-  }
-  if (context.caller.lets_know("email")) claims["email"] = user.email, claims["email_verified"] = true;
-  return json_answer(claims);
-}
+http::Response show_userinfo(Context& context) { return json_answer(person_claims(context, *context.caller.user, context.caller)); }
 
 }  // namespace lyceum::api

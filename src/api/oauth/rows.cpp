@@ -13,7 +13,7 @@ constexpr RouteRow kRows[] = {
     {"GET", "/oauth/jwks", anyone, "The public key of id tokens", list_openid_keys},
     {"GET", "/oauth/userinfo", signed_in, "The user of the token", show_userinfo},
     {"POST", "/oauth/userinfo", signed_in, "The user of the token", show_userinfo},
-    {"GET", "/api/lyceum/device/{code}", signed_in, "A sign-in that waits for approval", describe_device_login},
+    {"GET", "/api/lyceum/device/{code}", write_token, "A sign-in that waits for approval", describe_device_login},
     {"POST", "/api/lyceum/device/{code}", write_token, "Approves or denies a sign-in", decide_device_login},
     {"GET", "/api/lyceum/oauth/authorization", write_token, "What an application asks for, by the query of /oauth/authorize", describe_authorization},
     {"POST", "/api/lyceum/oauth/authorization", write_token, "Lets it in or not; answers where the browser goes", decide_authorization},

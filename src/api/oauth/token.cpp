@@ -48,6 +48,7 @@ http::Response exchange_code(Context& context, const json::object& body) {
   wanted.client_id = find_string(body, "client_id").value_or("");
   wanted.secret = find_string(body, "client_secret");
   if (const auto header = context.request.headers.find("Authorization"); header && (header->starts_with("Basic ") || header->starts_with("basic "))) read_basic(*header, wanted);
+  wanted.address = context.request.remote;
   wanted.code = find_string(body, "code").value_or("");
   wanted.redirect_uri = find_string(body, "redirect_uri").value_or("");
   wanted.verifier = find_string(body, "code_verifier").value_or("");

@@ -93,6 +93,7 @@ std::optional<ModelName> find_model_name(const std::string& text) {
 
 ModelTarget find_target(Context& context, const std::string& name) {
   if (!context.caller.user && !context.services.anonymous_inference) throw Error(Code::unauthorized, "Sign in first: this hub runs models only for callers with an access token", "invalid_api_key");
+  if (!context.caller.has_scope("inference-api")) throw Error(Code::forbidden, "The person did not let this application run models here: ask for the scope inference-api");
   const auto deployments = load_deployments(context.services.hub);
   const std::string full = name.find('/') == std::string::npos ? expand_short_name(deployments, name) : name;
   const auto parsed = find_model_name(full);

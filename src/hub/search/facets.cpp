@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "hub/search/match.h"
 
@@ -114,18 +115,21 @@ std::vector<Facet> list_tags(const Shelf& shelf, const Viewer& viewer, size_t va
   query.type = shelf.type();
   query.viewer = viewer;
   const Matcher matcher(shelf, query);
-  std::vector<std::vector<uint32_t>> by_kind(16);
+  // Rows and tag in one number, the most frequent first: a million tags are sorted without looking each one up again.
+  std::vector<std::vector<uint64_t>> by_kind(16);
   for (uint32_t tag = 0; tag < shelf.tag_names().size(); ++tag) {
-    if (shelf.rows_with_tag(tag).count() > 0) by_kind[static_cast<size_t>(shelf.tag_kind(tag))].push_back(tag);
+    if (const uint64_t rows = shelf.rows_with_tag(tag).count(); rows > 0) by_kind[static_cast<size_t>(shelf.tag_kind(tag))].push_back(rows << 32 | (UINT32_MAX - tag));
   }
   std::vector<Facet> out;
   for (size_t kind = 0; kind < by_kind.size(); ++kind) {
     auto& tags = by_kind[kind];
     const auto end = tags.begin() + static_cast<ptrdiff_t>(std::min(values_max, tags.size()));
-    std::partial_sort(tags.begin(), end, tags.end(), [&](uint32_t a, uint32_t b) { return shelf.rows_with_tag(a).count() > shelf.rows_with_tag(b).count(); });
+    if (end != tags.end()) std::nth_element(tags.begin(), end, tags.end(), std::greater<>());
+    std::sort(tags.begin(), end, std::greater<>());
     tags.erase(end, tags.end());
     Facet facet{std::string(kind_name(static_cast<TagKind>(kind))), {}};
-    for (const uint32_t tag : tags) {
+    for (const uint64_t one : tags) {
+      const auto tag = static_cast<uint32_t>(UINT32_MAX - (one & UINT32_MAX));
       // A tag of private repositories only must not be told.
       bool seen = false;
       shelf.rows_with_tag(tag).for_each([&](uint32_t row) { return !(seen = matcher.visible(row)); });

@@ -400,6 +400,7 @@ CREATE TABLE oauth_codes (
   organisations TEXT NOT NULL,
   challenge TEXT NOT NULL,
   nonce TEXT NOT NULL,
+  issuer TEXT NOT NULL,
   expires_ms INTEGER NOT NULL,
   grant_id INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;

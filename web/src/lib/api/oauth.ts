@@ -13,7 +13,8 @@ export interface OauthApp {
 }
 
 export interface Authorization {
-  redirect?: string; // set: the request was wrong, and this takes the reason back to the application
+  redirect?: string; // set, with `problem`: the request was wrong, and this takes the reason back to the application
+  problem?: string;
   app: OauthApp;
   target: string;
   scopes: { name: string; meaning: string }[];
