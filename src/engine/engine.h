@@ -58,7 +58,7 @@ struct GeneratedToken {
   std::vector<TokenLogprob> top;
 };
 
-enum class Finish { stop, length, cancelled, error };
+enum class Finish { stop, length, cancelled, stuck, error };  // stuck: the request's grammar leaves no way on; error says which
 struct GenerateResult {
   Finish finish = Finish::stop;
   std::string error;

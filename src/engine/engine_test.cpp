@@ -228,7 +228,7 @@ TEST(Engine, SaysSoWhenTheVocabularyCannotSpellTheGrammar) {
   std::vector<GenerateRequest> requests = {request_of(*engine, "hello"), request_of(*engine, "hello")};
   requests[0].constraint = constraint_of(*engine, "root ::= \"a\" \"é\"");
   const auto got = run_together(*engine, requests);
-  EXPECT_EQ(got[0].result.finish, Finish::error);
+  EXPECT_EQ(got[0].result.finish, Finish::stuck);
   EXPECT_NE(got[0].result.error.find("no token"), std::string::npos);
   EXPECT_EQ(got[1].ids.size(), 20u);
 }

@@ -322,7 +322,7 @@ bool Scheduler::advance(Sequence& sequence, int32_t id) const noexcept {
 
 void Scheduler::deliver(Sequence& sequence, GeneratedToken token) {
   const int32_t id = token.id;
-  if (!sequence.failure.empty()) return finish(sequence, Finish::error, sequence.failure);
+  if (!sequence.failure.empty()) return finish(sequence, Finish::stuck, sequence.failure);
   sequence.sampler.accept(id);
   sequence.tokens.push_back(id);
   ++sequence.result.completion_tokens;
@@ -333,7 +333,7 @@ void Scheduler::deliver(Sequence& sequence, GeneratedToken token) {
     return finish(sequence, Finish::stop);
   }
   const bool whole = advance(sequence, id);
-  if (!sequence.failure.empty()) return finish(sequence, Finish::error, sequence.failure);
+  if (!sequence.failure.empty()) return finish(sequence, Finish::stuck, sequence.failure);
   token.text = sequence.matcher.push(sequence.decoder.push(id));
   const bool full = whole || sequence.result.completion_tokens >= sequence.max_tokens;
   if (full && !sequence.matcher.stopped()) {

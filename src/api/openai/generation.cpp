@@ -21,6 +21,7 @@ void Generation::run(engine::Engine& engine, size_t choice, engine::GenerateRequ
       push({{choice, token, {}}, nullptr});
       return !cancel_.load(std::memory_order_relaxed);
     });
+    if (result.finish == engine::Finish::stuck) throw Error(Code::unprocessable, "The answer cannot go on as its grammar or schema asks: " + result.error);
     if (result.finish == engine::Finish::error) throw Error(Code::internal, "The model failed: " + result.error);
     last.event.result = std::move(result);
   } catch (...) {
