@@ -4,7 +4,7 @@ corpus reaches, by llvm-cov. Ends with 1 if one of them found something.
 
 usage: fuzz_record.py BUILD_FOLDER SECONDS CORPUS_FOLDER [NAME]     (./dev fuzzrecord)
 
-Parsers: the sources whose headers a fuzzer includes, and the one it is named after.
+Parsers: the sources whose headers a fuzzer includes and the one it is named after, with what else begins with that name.
 """
 import json
 import os
@@ -18,10 +18,10 @@ EXECUTIONS_MAX = 2_000_000
 
 
 def parsers_of(fuzzer_source):
-    named = fuzzer_source.with_name(fuzzer_source.name.replace("_fuzz", ""))
-    included = [ROOT / "src" / header.replace(".h", ".cpp") for header in re.findall(r'#include "([a-z0-9_/]+\.h)"', fuzzer_source.read_text())]
-    skipped = ("base/bytes", "base/error", "base/json", "base/files", "base/fuzz_file", "base/random", "base/hash")
-    return sorted({path for path in [named, *included] if path.exists() and not any(one in str(path) for one in skipped)})
+    headers = [ROOT / "src" / name for name in re.findall(r'#include "([a-z0-9_/]+\.h)"', fuzzer_source.read_text())]
+    stems = [fuzzer_source.with_name(fuzzer_source.name.replace("_fuzz.cpp", "")), *(one.with_suffix("") for one in headers if one.parent.name != "base")]
+    found = {path for stem in stems for path in stem.parent.glob(stem.name + "*.cpp")}
+    return sorted(path for path in found if not path.stem.endswith(("_test", "_fuzz", "_writer")))
 
 
 def run(fuzzer, seconds, corpus, findings):
@@ -33,13 +33,17 @@ def run(fuzzer, seconds, corpus, findings):
 
 
 def line_coverage(fuzzer, corpus, sources, scratch):
+    if not sources:
+        return "?"
     raw, merged = scratch / "one.profraw", scratch / "one.profdata"
     subprocess.run([str(fuzzer), "-runs=0", str(corpus)], capture_output=True, env={**os.environ, "LLVM_PROFILE_FILE": str(raw)})
     subprocess.run(["llvm-profdata-14", "merge", "-sparse", str(raw), "-o", str(merged)], check=True, capture_output=True)
-    report = subprocess.run(["llvm-cov-14", "export", "-summary-only", f"-instr-profile={merged}", str(fuzzer), *map(str, sources)], check=True, capture_output=True, text=True).stdout
-    lines = json.loads(report)["data"][0]["totals"]["lines"]
+    report = subprocess.run(["llvm-cov-14", "export", "-summary-only", f"-instr-profile={merged}", str(fuzzer)], check=True, capture_output=True, text=True).stdout
+    wanted = {str(path.relative_to(ROOT)) for path in sources}  # the mapping's names are relative to wherever it was compiled
+    files = [one["summary"]["lines"] for one in json.loads(report)["data"][0]["files"] if any(one["filename"].endswith(path) for path in wanted)]
+    covered, count = sum(one["covered"] for one in files), sum(one["count"] for one in files)
     raw.unlink(), merged.unlink()
-    return f"{lines['covered']} of {lines['count']} ({lines['percent']:.0f} %)"
+    return f"{covered} of {count} ({100 * covered / count:.0f} %)" if count else "?"
 
 
 def main():

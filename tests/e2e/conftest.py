@@ -19,7 +19,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes minutes")
 
 
-@pytest.fixture(scope="session")
+# Before everything: a test that imports a Python client without asking for the hub would freeze the client's settings for all that follow.
+@pytest.fixture(scope="session", autouse=True)
 def hub():
     folder = harness.temporary_folder()
     with harness.Server(folder / "data") as server:
