@@ -110,7 +110,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   audit_ = std::make_unique<Audit>(*store_, clock_);
   tokens_ = std::make_unique<Tokens>(*store_, clock_, *audit_);
   sessions_ = std::make_unique<Sessions>(*store_, clock_, *audit_);
-  organisations_ = std::make_unique<Organisations>(*store_, clock_, *audit_);
+  organisations_ = std::make_unique<Organisations>(*store_, *audit_);
   follows_ = std::make_unique<Follows>(*store_, clock_);
   likes_ = std::make_unique<Likes>(*store_, clock_);
   collections_ = std::make_unique<Collections>(*store_, clock_);

@@ -3,7 +3,6 @@
 
 #include <vector>
 
-#include "base/clock.h"
 #include "hub/access.h"
 #include "hub/audit.h"
 
@@ -16,7 +15,7 @@ struct Member {
 
 class Organisations {
  public:
-  Organisations(Store& store, const Clock& clock, Audit& audit) : store_(store), clock_(clock), audit_(audit) {}
+  Organisations(Store& store, Audit& audit) : store_(store), audit_(audit) {}
 
   std::optional<Account> find(std::string_view name);  // an organisation, not a user
   // By name. Members see each other with their roles; others see only that they belong.
@@ -28,7 +27,6 @@ class Organisations {
 
  private:
   Store& store_;
-  const Clock& clock_;
   Audit& audit_;
 };
 
