@@ -91,7 +91,7 @@ std::vector<StoredLargeFile> History::large_files(const Repo& repo) {
   for (const auto& [name, tip] : refs) namer.look(name, std::nullopt, git->read_commit(tip).tree);
   for (const auto& [name, tip] : refs) {
     if (namer.done()) break;
-    git::walk_commits(*git, {tip}, {}, [&](const git::Oid& oid) {
+    git::walk_commits(*git, {tip}, {}, [&, &name = name](const git::Oid& oid) {
       const git::Commit commit = git->read_commit(oid);
       const auto parent = commit.parents.empty() ? std::nullopt : std::optional(git->read_commit(commit.parents.front()).tree);
       namer.look(name, parent, commit.tree);
