@@ -5,19 +5,11 @@
 
 #include "kernels/convert.h"
 #include "kernels/matmul.h"
+#include "kernels/split.h"
 
 namespace lyceum::kernels {
 
 namespace {
-
-constexpr size_t kRowGrain = 64;
-
-template <typename Body>
-void for_rows(ThreadPool& pool, size_t rows, const Body& body) {
-  pool.run((rows + kRowGrain - 1) / kRowGrain, [&](size_t task, unsigned) {
-    for (size_t row = task * kRowGrain; row < std::min(rows, (task + 1) * kRowGrain); ++row) body(row);
-  });
-}
 
 // A Aᵀ, (r, r).
 std::vector<double> gram(ConstRows a) {
@@ -36,12 +28,14 @@ std::vector<double> gram(ConstRows a) {
 
 std::vector<double> row_square_norms(ThreadPool& pool, const tensor::WeightView& weight) {
   std::vector<double> out(weight.rows);
-  for_rows(pool, weight.rows, [&](size_t row) {
+  for_grains(pool, weight.rows, weight.columns, [&](size_t begin, size_t end) {
     std::vector<float> values(weight.columns);
-    dequantize_row(weight, row, values.data());
-    double sum = 0;
-    for (const float value : values) sum += double{value} * double{value};
-    out[row] = sum;
+    for (size_t row = begin; row < end; ++row) {
+      dequantize_row(weight, row, values.data());
+      double sum = 0;
+      for (const float value : values) sum += double{value} * double{value};
+      out[row] = sum;
+    }
   });
   return out;
 }
@@ -52,7 +46,7 @@ void low_rank_row_norms(ThreadPool& pool, const tensor::WeightView& weight, std:
   std::vector<float> through(rank * weight.rows);   // (r, out): A w_j
   matmul(pool, a, weight, nullptr, Rows(through.data(), rank, weight.rows));
   const std::vector<double> inner = gram(a);
-  for_rows(pool, weight.rows, [&](size_t row) {
+  const auto norm_of = [&](size_t row) {
     const float* factors = b.row(row);
     double cross = 0, own = 0;
     for (size_t i = 0; i < rank; ++i) {
@@ -62,7 +56,10 @@ void low_rank_row_norms(ThreadPool& pool, const tensor::WeightView& weight, std:
       own += double{factors[i]} * sum;
     }
     const double square = square_norms[row] + 2.0 * double{scale} * cross + double{scale} * double{scale} * own;
-    norms[row] = static_cast<float>(std::sqrt(std::max(square, 0.0)));
+    return static_cast<float>(std::sqrt(std::max(square, 0.0)));
+  };
+  for_grains(pool, weight.rows, rank * rank, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) norms[row] = norm_of(row);
   });
 }
 

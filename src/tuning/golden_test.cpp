@@ -92,6 +92,17 @@ struct AdapterCase {
 LoraOptions options_of(const AdapterCase& each) { return {.r = 4, .alpha = 8, .rslora = each.rslora, .dora = each.dora}; }
 fs::path base_of(const AdapterCase& each) { return kGoldens / "lora" / each.base / "base"; }
 
+// The trained adapter against what PEFT and PyTorch ended with.
+void expect_final_adapter(const TrainModel& model, const fs::path& folder, double& furthest) {
+  const formats::SafetensorsFile file(folder / "final.safetensors");
+  for (const Parameter& parameter : model.parameters) {
+    const auto* tensor = file.header().find("base_model.model." + parameter.name);
+    ASSERT_NE(tensor, nullptr) << parameter.name;
+    furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
+  }
+  EXPECT_LT(furthest, 1e-3);
+}
+
 class LoraRun : public testing::TestWithParam<AdapterCase> {};
 
 TEST_P(LoraRun, FiftyStepsAgreeWithPeft) {
@@ -119,14 +130,8 @@ TEST_P(LoraRun, FiftyStepsAgreeWithPeft) {
   EXPECT_LT(worst, 1e-4);
   RecordProperty("worst_relative_loss_difference", std::to_string(worst));
 
-  const formats::SafetensorsFile file(folder / "final.safetensors");
   double furthest = 0;
-  for (const Parameter& parameter : model->parameters) {
-    const auto* tensor = file.header().find("base_model.model." + parameter.name);
-    ASSERT_NE(tensor, nullptr) << parameter.name;
-    furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
-  }
-  EXPECT_LT(furthest, 1e-3);
+  ASSERT_NO_FATAL_FAILURE(expect_final_adapter(*model, folder, furthest));
   std::printf("%s: losses within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, furthest);
 }
 
@@ -211,14 +216,8 @@ TEST_P(PreferenceRun, FiftyStepsAgreeWithPyTorch) {
   }
   EXPECT_LT(worst, 1e-4);
   EXPECT_LT(worst_reward, 1e-3);
-  const formats::SafetensorsFile file(folder / "final.safetensors");
   double furthest = 0;
-  for (const Parameter& parameter : model->parameters) {
-    const auto* tensor = file.header().find("base_model.model." + parameter.name);
-    ASSERT_NE(tensor, nullptr) << parameter.name;
-    furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
-  }
-  EXPECT_LT(furthest, 1e-3);
+  ASSERT_NO_FATAL_FAILURE(expect_final_adapter(*model, folder, furthest));
   std::printf("%s: losses within %.1e, rewards within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, worst_reward, furthest);
 }
 

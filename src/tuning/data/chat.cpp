@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "tuning/data/json_lines.h"
 
 namespace lyceum::tuning {
 
@@ -148,19 +148,8 @@ Sample answer_sample(const json::array& prompt, const json::value& answer, const
 }
 
 std::vector<json::array> load_chats(const std::filesystem::path& jsonl) {
-  const std::string text = read_file(jsonl);
   std::vector<json::array> chats;
-  size_t number = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = std::string_view(text).substr(at, end - at);
-    at = end + 1;
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string where = jsonl.string() + " line " + std::to_string(number);
-    const json::value value = parse_json(line, where);
-    chats.push_back(messages_of(get_object(value, where), where));
-  }
+  for_each_json_line(jsonl, [&](const json::object& object, const std::string& where) { chats.push_back(messages_of(object, where)); });
   if (chats.empty()) throw Error(Code::unprocessable, jsonl.string() + ": the file holds no chat");
   return chats;
 }

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/files.h"
+#include "tuning/data/json_lines.h"
 
 namespace lyceum::tuning {
 
@@ -93,19 +93,8 @@ Sample joined(Sample chosen, const Sample& rejected) {
 }  // namespace
 
 std::vector<PreferencePair> load_preferences(const std::filesystem::path& jsonl) {
-  const std::string text = read_file(jsonl);
   std::vector<PreferencePair> pairs;
-  size_t number = 0;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line = std::string_view(text).substr(at, end - at);
-    at = end + 1;
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string_view::npos) continue;
-    const std::string where = jsonl.string() + " line " + std::to_string(number);
-    const json::value value = parse_json(line, where);
-    pairs.push_back(pair_of(get_object(value, where), where));
-  }
+  for_each_json_line(jsonl, [&](const json::object& object, const std::string& where) { pairs.push_back(pair_of(object, where)); });
   if (pairs.empty()) throw Error(Code::unprocessable, jsonl.string() + ": the file holds no preference pair");
   return pairs;
 }
