@@ -308,14 +308,14 @@ TEST_F(XetIndex, ShowsTheHashInListings) {
   EXPECT_EQ(hub->find_entry(repo, again(repo).head, "w.bin")->xet_hash, std::string(64, '1'));
 }
 
-TEST_F(XetIndex, TakesManyChunksQuickly) {
+TEST_F(XetIndex, TakesManyChunks) {
   const std::string sha256 = put_blob("x");
   std::vector<std::pair<std::string, Hub::ChunkPlace>> chunks;
   for (int i = 0; i < 20000; ++i) chunks.emplace_back(sha256_hex(std::to_string(i)), Hub::ChunkPlace{sha256, static_cast<uint64_t>(i), 1});
-  const double start = process_cpu_seconds();
+  chunks.emplace_back(chunks[5].first, Hub::ChunkPlace{sha256, 99, 1});  // a chunk may come twice: its first place counts
   hub->index_xet({std::string(64, '1'), sha256, 1, {}}, chunks, {});
-  EXPECT_LT(process_cpu_seconds() - start, 5.0);
-  EXPECT_EQ(hub->find_chunk(chunks[777].first)->offset, 777u);
+  hub->index_xet({std::string(64, '2'), sha256, 1, {}}, chunks, {});
+  for (const size_t i : {0, 5, 255, 256, 777, 19999}) EXPECT_EQ(hub->find_chunk(chunks[i].first).value().offset, i);
 }
 
 }  // namespace

@@ -104,6 +104,9 @@ void HubImpl::index_xet(const XetFile& file, const std::vector<std::pair<std::st
     throw Error(Code::not_found, "cannot index the Xet file " + file.file_hash + ": its content " + file.sha256 + " is not stored");
   }
   if (blobs_->get_size(file.sha256) != file.size) throw Error(Code::unprocessable, "the Xet file " + file.file_hash + " has another size than its content");
+  std::vector<std::string> digests;
+  digests.reserve(chunks.size());
+  for (const auto& [hash, place] : chunks) digests.push_back(digest_bytes(hash));
   transact([&](Database& database) {
     std::map<std::string, int64_t> ids;
     const auto blob_id = [&](const std::string& sha256) {
@@ -112,10 +115,13 @@ void HubImpl::index_xet(const XetFile& file, const std::vector<std::pair<std::st
     };
     database.run("INSERT INTO xet_files (hash, blob_id, size, terms) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (hash) DO NOTHING",
                  Blob{digest_bytes(file.file_hash)}, blob_id(file.sha256), file.size, Blob{pack_terms(file.terms)});
-    for (const auto& [hash, place] : chunks) {
-      database.run("INSERT INTO xet_chunks (hash, blob_id, \"offset\", length) VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING", Blob{digest_bytes(hash)},
-                   blob_id(place.sha256), place.offset, static_cast<int64_t>(place.length));
+    std::vector<Value> values;
+    values.reserve(chunks.size() * 4);
+    for (size_t i = 0; i < chunks.size(); ++i) {
+      const ChunkPlace& place = chunks[i].second;
+      values.insert(values.end(), {Blob{digests[i]}, blob_id(place.sha256), place.offset, place.length});
     }
+    database.insert_rows("INSERT INTO xet_chunks (hash, blob_id, \"offset\", length) VALUES", 4, values, "ON CONFLICT DO NOTHING");
     for (const auto& [hash, list] : xorbs) {
       database.run("INSERT INTO xet_xorbs (hash, chunks) VALUES (?1, ?2) ON CONFLICT DO NOTHING", Blob{digest_bytes(hash)}, Blob{pack_chunks(list)});
     }

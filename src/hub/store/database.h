@@ -104,6 +104,9 @@ class Database {
     Rows rows = query(sql, values...);
     return finish_insert(rows);
   }
+  // Inserts rows, many with each statement: `head` up to VALUES, `columns` values for each row, row after row, `tail` after the last row.
+  // A round trip and a plan for each row of a large table would cost more than the row.
+  void insert_rows(std::string_view head, size_t columns, std::span<const Value> values, std::string_view tail);
   // For statements whose text is put together at run time (not cached): binds a list of strings.
   Rows query_list(std::string_view sql, const std::vector<std::string>& values);
 

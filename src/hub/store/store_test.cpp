@@ -55,6 +55,22 @@ class StoreContract : public ::testing::TestWithParam<std::string> {
   std::unique_ptr<Store> store;
 };
 
+TEST_P(StoreContract, InsertsManyRows) {
+  for (const size_t count : {0, 1, 255, 256, 257, 600}) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < count; ++i) names.push_back("u" + std::to_string(count) + "-" + std::to_string(i));
+    std::vector<Value> values;
+    for (const std::string& name : names) values.insert(values.end(), {name, 0, name, 1});
+    const int64_t before = count_accounts();
+    const auto add = [&](Database& database) {
+      database.insert_rows("INSERT INTO accounts (name, is_organisation, full_name, created_ms) VALUES", 4, values, "ON CONFLICT DO NOTHING");
+    };
+    store->write(add);
+    store->write(add);  // every row is there already
+    EXPECT_EQ(count_accounts() - before, static_cast<int64_t>(count));
+  }
+}
+
 TEST_P(StoreContract, KeepsEveryKindOfValue) {
   const std::string bytes("\0\x01\xff'\"\\?", 7);
   const std::string text = "Ünï ?1 'quoted' \\ $1";
