@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 
@@ -21,22 +22,24 @@ constexpr double kForever = 1e300;
 }  // namespace
 
 Connection::Connection(ServerState& server, Socket socket, std::string remote, bool with_tls)
-    : server_(server), socket_(std::move(socket)), remote_(std::move(remote)), secure_(with_tls), phase_(with_tls ? Phase::handshake : Phase::head) {
-  const int fd = socket_.native_handle();
-  if (with_tls) io_ = std::make_unique<TlsIo>(fd, server_.io_limits(), *server_.tls);
-  else io_ = std::make_unique<SocketIo>(fd, server_.io_limits());
+    : server_(server), socket_(std::move(socket)), fd_(socket_.native_handle()), remote_(std::move(remote)), secure_(with_tls), phase_(with_tls ? Phase::handshake : Phase::head) {
+  if (with_tls) io_ = std::make_unique<TlsIo>(fd_, server_.io_limits(), *server_.tls);
+  else io_ = std::make_unique<SocketIo>(fd_, server_.io_limits());
   const std::lock_guard lock(server_.mutex);
   server_.connections.insert(this);
 }
 
 Connection::~Connection() {
-  const std::lock_guard lock(server_.mutex);
-  server_.connections.erase(this);
-  const auto from = server_.connections_from.find(remote_);
-  if (from != server_.connections_from.end() && --from->second == 0) server_.connections_from.erase(from);
+  {
+    const std::lock_guard lock(server_.mutex);
+    server_.connections.erase(this);
+    const auto from = server_.connections_from.find(remote_);
+    if (from != server_.connections_from.end() && --from->second == 0) server_.connections_from.erase(from);
+  }
+  if (!socket_.is_open()) ::close(fd_);
 }
 
-void Connection::cut() noexcept { ::shutdown(socket_.native_handle(), SHUT_RDWR); }
+void Connection::cut() noexcept { ::shutdown(fd_, SHUT_RDWR); }
 
 // A parked answer is judged by what its client has confirmed, so that large socket buffers do not pass for progress, nor small reads
 // out of them for none.
@@ -53,7 +56,16 @@ void Connection::wait_for(short events, unsigned seconds) {
   if (server_.stopping && phase_ != Phase::sending) return;
   deadline_s_ = monotonic_seconds() + seconds;
   io_->set_low_water(1);
+  if (!socket_.is_open()) socket_.assign(Protocol(server_.options.unix_socket.empty() ? AF_INET : AF_UNIX, 0), fd_);
   socket_.async_wait(events == POLLIN ? Socket::wait_read : Socket::wait_write, [self = shared_from_this()](boost::system::error_code error) { self->on_event(bool(error)); });
+}
+
+// While a worker reads a large body, the I/O thread must not be woken for every packet of it. wait_for() goes back.
+void Connection::leave_reactor() {
+  constexpr uint64_t kLargeBodyBytes = 1u << 20;
+  if (exchange_->body.length().value_or(0) < kLargeBodyBytes || !socket_.is_open()) return;
+  boost::system::error_code ignored;  // then it stays where it is
+  socket_.release(ignored);
 }
 
 // I/O thread: something can be read or written, or waiting was called off.
@@ -216,7 +228,10 @@ Connection::Turn Connection::serve() {
     return Turn::close;
   }
   if (!exchange_) begin_exchange();
-  if (!exchange_->outgoing) run_handler();
+  if (!exchange_->outgoing) {
+    leave_reactor();
+    run_handler();
+  }
   if (!send_answer()) return Turn::left;
   return end_exchange() ? Turn::again : Turn::close;
 }
@@ -300,7 +315,7 @@ bool Connection::end_exchange() {
     go_on = keep && body.drain(kDrainKeepAlive, server_.options.io_timeout_s);
     if (!keep) {
       // Closing with unread bytes makes the kernel send a reset that can overtake the answer: say that we are done, and swallow first.
-      ::shutdown(socket_.native_handle(), SHUT_WR);
+      ::shutdown(fd_, SHUT_WR);
       body.drain(kDrainClosing, kDrainClosingSeconds);
     }
   }
@@ -334,7 +349,7 @@ void Connection::refuse(const Error& error) noexcept {
 }
 
 void Connection::swallow_before_closing() noexcept {
-  ::shutdown(socket_.native_handle(), SHUT_WR);
+  ::shutdown(fd_, SHUT_WR);
   std::array<std::byte, 16384> scratch;
   const double begin = monotonic_seconds();
   try {

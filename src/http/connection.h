@@ -58,13 +58,15 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void run_handler();
   bool send_answer();
   void park(short events);
+  void leave_reactor();
   bool end_exchange();
   void refuse(const Error& error) noexcept;
   void record(int status) const;
   void swallow_before_closing() noexcept;
 
   ServerState& server_;
-  Socket socket_;
+  Socket socket_;  // closed while the connection is not asio's (leave_reactor)
+  const int fd_;
   const std::string remote_;
   const bool secure_;
   std::unique_ptr<SocketIo> io_;

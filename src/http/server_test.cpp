@@ -229,6 +229,24 @@ TEST_F(ServerTest, TellsTheBaseUrl) {
   EXPECT_EQ(curl("-H 'X-Forwarded-Proto: https' -H 'X-Forwarded-Host: a.b' " + url("/base")), "https://a.b 127.0.0.1");
 }
 
+// A connection leaves the loop that waits for all of them while a large body is read, and must find back.
+TEST_F(ServerTest, GoesOnAfterALargeBody) {
+  const std::string large(3u << 20, 'x'), head = "POST /hash HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(large.size()) + "\r\n\r\n";
+  Raw client = raw();
+  for (int i = 0; i < 3; ++i) {
+    client.send(head).send(large);
+    EXPECT_NE(client.read_until(sha256_hex(large)).find("200 OK"), std::string::npos);
+    client.send("GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    EXPECT_NE(client.read_until("hello\n").find("200 OK"), std::string::npos);
+  }
+  client.send(head + large.substr(0, 1u << 20)).close();  // gone in the middle: the server must notice, and let go
+  Raw unread = raw();
+  unread.send("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(large.size()) + "\r\n\r\n").send(large);
+  EXPECT_NE(unread.read_until("\r\n\r\n").find("405"), std::string::npos);
+  for (int i = 0; i < 100 && server_.server().figures().connections > 1; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_LE(server_.server().figures().connections, 1u);
+}
+
 TEST_F(ServerTest, StreamsEventsAsTheyCome) {
   Raw client = raw();
   const double begin = monotonic_seconds();

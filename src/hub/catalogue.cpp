@@ -290,17 +290,12 @@ std::vector<Repo> Catalogue::load_repos(const std::vector<int64_t>& ids) {
 Catalogue::Listing Catalogue::list(const Caller& caller, search::Query query) {
   query.viewer = viewer_of(caller);
   search::Page page = index_->find(query);
-  return {load_repos(page.ids), std::move(page.next)};
+  return {load_repos(page.ids), std::move(page.next), std::move(page.summary)};
 }
 
 uint64_t Catalogue::count(const Caller& caller, search::Query query) {
   query.viewer = viewer_of(caller);
   return index_->count(query);
-}
-
-search::Summary Catalogue::summarise(const Caller& caller, search::Query query, size_t values_max) {
-  query.viewer = viewer_of(caller);
-  return index_->summarise(query, values_max);
 }
 
 std::vector<search::Facet> Catalogue::tags(const Caller& caller, RepoType type, size_t values_max) { return index_->tags(type, viewer_of(caller), values_max); }

@@ -65,11 +65,11 @@ class Catalogue {
   struct Listing {
     std::vector<Repo> repos;
     std::string next;              // cursor of the next page, "" on the last
+    std::optional<search::Summary> summary;  // if the query asks for facets
   };
   // The query's viewer is set from the caller.
   Listing list(const Caller& caller, search::Query query);
   uint64_t count(const Caller& caller, search::Query query);
-  search::Summary summarise(const Caller& caller, search::Query query, size_t values_max);
   std::vector<search::Facet> tags(const Caller& caller, RepoType type, size_t values_max);
   uint64_t size(RepoType type) { return index_->size(type); }
   uint64_t memory_bytes() { return index_->memory_bytes(); }

@@ -3,6 +3,7 @@
 #include <lz4frame.h>
 
 #include <cstring>
+#include <utility>
 
 #include "xet/chunker.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kHeaderBytes = 8;
 constexpr size_t kStoredChunkBytesMax = 2 * kChunkBytesMax;
+constexpr size_t kPieceBytes = 256u << 10;  // room for one read at least
 constexpr std::string_view kFooterMark = "XETBLOB";
 
 enum class Scheme : uint8_t { none = 0, lz4 = 1, grouped_lz4 = 2 };
@@ -33,7 +35,7 @@ void ungroup(Bytes grouped, std::span<std::byte> out) noexcept {
 
 struct XorbReader::Decoder {
   LZ4F_dctx* context = nullptr;
-  std::vector<std::byte> stored = std::vector<std::byte>(kStoredChunkBytesMax);
+  std::vector<std::byte> window = std::vector<std::byte>(kHeaderBytes + kStoredChunkBytesMax + kPieceBytes);  // stored bytes read ahead
   std::vector<std::byte> raw = std::vector<std::byte>(kChunkBytesMax);
   std::vector<std::byte> grouped = std::vector<std::byte>(kChunkBytesMax);
 
@@ -65,8 +67,8 @@ XorbReader::XorbReader(ReadBytes read) : read_(std::move(read)), decoder_(std::m
 XorbReader::~XorbReader() = default;
 
 std::optional<Bytes> XorbReader::next() {
-  std::array<std::byte, kHeaderBytes> header;
-  if (ended_ || !read_header(header)) return std::nullopt;
+  if (ended_ || !has_header()) return std::nullopt;
+  const Bytes header = take(kHeaderBytes);
   if (std::memcmp(header.data(), kFooterMark.data(), kFooterMark.size()) == 0) {
     skip_footer();
     return std::nullopt;
@@ -78,58 +80,61 @@ std::optional<Bytes> XorbReader::next() {
   if (chunks_.size() == kXorbChunksMax) refuse("more than 8192 chunks");
   raw_bytes_ += raw;
   if (raw_bytes_ > kXorbRawBytesMax) refuse("more than 64 MiB of data");
+  if (scheme == Scheme::none && stored != raw) refuse("an uncompressed chunk has two lengths");
+  if (!fetch(stored)) refuse("it ends inside a chunk");
+  const Bytes out = decode(take(stored), static_cast<int>(scheme), raw);
+  chunks_.push_back({chunk_hash(out), raw});
+  return out;
+}
 
+Bytes XorbReader::decode(Bytes stored, int scheme, size_t raw) {
   const std::span<std::byte> out(decoder_->raw.data(), raw);
-  if (scheme == Scheme::none) {
-    if (stored != raw) refuse("an uncompressed chunk has two lengths");
-    read_exactly(out);
-  } else {
-    const std::span<std::byte> frame(decoder_->stored.data(), stored);
-    read_exactly(frame);
-    if (scheme == Scheme::lz4) {
-      decoder_->decompress(frame, out);
-    } else if (scheme == Scheme::grouped_lz4) {
+  switch (static_cast<Scheme>(scheme)) {
+    case Scheme::none: return stored;  // where it was read to: no copy
+    case Scheme::lz4: decoder_->decompress(stored, out); return out;
+    case Scheme::grouped_lz4: {
       const std::span<std::byte> grouped(decoder_->grouped.data(), raw);
-      decoder_->decompress(frame, grouped);
+      decoder_->decompress(stored, grouped);
       ungroup(grouped, out);
-    } else {
-      refuse("unknown compression scheme " + std::to_string(static_cast<int>(scheme)));
+      return out;
     }
   }
-  chunks_.push_back({chunk_hash(out), raw});
-  return Bytes(out);
+  refuse("unknown compression scheme " + std::to_string(scheme));
 }
 
 // False at a clean end of the stream.
-bool XorbReader::read_header(std::span<std::byte> into) {
-  const size_t first = read_(into);
-  if (first == 0) {
-    ended_ = true;
-    if (chunks_.empty()) refuse("it has no chunks");
-    return false;
+bool XorbReader::has_header() {
+  if (fetch(kHeaderBytes)) return true;
+  if (end_ > begin_) refuse("it ends inside a chunk");
+  ended_ = true;
+  if (chunks_.empty()) refuse("it has no chunks");
+  return false;
+}
+
+// Reads ahead, in large pieces, until so many bytes are there; false if the stream ends before.
+bool XorbReader::fetch(size_t count) {
+  std::vector<std::byte>& window = decoder_->window;
+  while (end_ - begin_ < count) {
+    if (window.size() - end_ < kPieceBytes) {
+      std::memmove(window.data(), window.data() + begin_, end_ - begin_);
+      end_ -= std::exchange(begin_, 0);
+    }
+    const size_t got = read_(std::span(window).subspan(end_));
+    if (got == 0) return false;
+    end_ += got;
+    stored_bytes_ += got;
+    if (stored_bytes_ > kXorbStoredBytesMax) refuse("it is longer than 65 MiB");
   }
-  stored_bytes_ += first;
-  if (first < into.size()) read_exactly(into.subspan(first));
   return true;
 }
 
-void XorbReader::read_exactly(std::span<std::byte> into) {
-  while (!into.empty()) {
-    const size_t count = read_(into);
-    if (count == 0) refuse("it ends inside a chunk");
-    stored_bytes_ += count;
-    if (stored_bytes_ > kXorbStoredBytesMax) refuse("it is longer than 65 MiB");
-    into = into.subspan(count);
-  }
-}
+Bytes XorbReader::take(size_t count) { return Bytes(decoder_->window).subspan(std::exchange(begin_, begin_ + count), count); }
 
 void XorbReader::skip_footer() {
   ended_ = true;
   if (chunks_.empty()) refuse("it has no chunks");
-  while (const size_t count = read_(decoder_->stored)) {
-    stored_bytes_ += count;
-    if (stored_bytes_ > kXorbStoredBytesMax) refuse("it is longer than 65 MiB");
-  }
+  do begin_ = end_ = 0;
+  while (fetch(1));
 }
 
 }  // namespace lyceum::xet

@@ -25,7 +25,7 @@ inline constexpr uint64_t kXorbStoredBytesMax = 65ULL << 20;  // incompressible 
 // Fills some of the span and returns how many bytes; 0 at the end.
 using ReadBytes = std::function<size_t(std::span<std::byte>)>;
 
-// Streams one xorb: memory stays below 1 MiB whatever its size. Throws Error(invalid_argument) on anything malformed or over a limit.
+// Streams one xorb: memory stays at about 1 MiB whatever its size, and reads are of 256 KiB at least wherever so much has come. Throws Error(invalid_argument) on anything malformed or over a limit.
 class XorbReader {
  public:
   explicit XorbReader(ReadBytes read);
@@ -40,8 +40,10 @@ class XorbReader {
  private:
   struct Decoder;
 
-  bool read_header(std::span<std::byte> into);
-  void read_exactly(std::span<std::byte> into);
+  bool has_header();
+  bool fetch(size_t count);
+  Bytes take(size_t count);
+  Bytes decode(Bytes stored, int scheme, size_t raw);
   void skip_footer();
 
   ReadBytes read_;
@@ -49,6 +51,7 @@ class XorbReader {
   std::vector<Chunk> chunks_;
   uint64_t raw_bytes_ = 0;
   uint64_t stored_bytes_ = 0;
+  size_t begin_ = 0, end_ = 0;  // what was read ahead and not yet taken
   bool ended_ = false;
 };
 

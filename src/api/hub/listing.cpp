@@ -80,14 +80,13 @@ http::Response search_repos(Context& context) {
   query.text = request.find_query("q").value_or("");
   if (query.text.size() > 500) throw Error(Code::invalid_argument, "q may have 500 bytes.");
   if (!request.find_query("sort")) query.sort = Sort::relevance;
-  hub::Catalogue& catalogue = context.services.hub.catalogue();
-  const auto found = catalogue.list(context.caller, query);
+  if (is_true(request.find_query("facets"))) query.facet_values = kFacetValues;
+  const auto found = context.services.hub.catalogue().list(context.caller, query);
   json::object out{{"items", repos_json(context, found.repos, list_view(request))}, {"next", found.next.empty() ? json::value(nullptr) : json::value(found.next)}};
-  if (is_true(request.find_query("facets"))) {
-    const auto summary = catalogue.summarise(context.caller, query, kFacetValues);
-    out["total"] = summary.total;
-    out["approximate"] = summary.approximate;
-    out["facets"] = facet_json(summary.facets);
+  if (found.summary) {
+    out["total"] = found.summary->total;
+    out["approximate"] = found.summary->approximate;
+    out["facets"] = facet_json(found.summary->facets);
   }
   return json_answer(out);
 }

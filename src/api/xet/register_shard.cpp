@@ -1,6 +1,7 @@
 #include "api/xet/register_shard.h"
 
-#include <set>
+#include <algorithm>
+#include <map>
 
 #include "api/xet/chunk_source.h"
 #include "base/files.h"
@@ -33,8 +34,8 @@ class Registration {
     }
     bool fresh = false;
     for (const xet::ShardFile& file : shard.files) fresh |= add(file);
-    for (const xet::ShardXorb& xorb : shard.xorbs) touched_.insert(xorb.hash);
-    for (const xet::Hash& xorb : touched_) drop_if_placed(xorb);
+    for (const xet::ShardXorb& xorb : shard.xorbs) touched_[xorb.hash];
+    for (const auto& [xorb, placed] : touched_) drop_if_placed(xorb, placed);
     return fresh;
   }
 
@@ -104,10 +105,13 @@ class Registration {
     for (const xet::ShardTerm& term : file.terms) {
       const std::string name = xet::to_text(term.xorb);
       entry.terms.push_back({name, term.chunk_begin, term.chunk_end, term.length});
-      touched_.insert(term.xorb);
+      const std::vector<xet::Chunk>& known = source_.chunks(term.xorb);
+      std::vector<bool>& placed = touched_[term.xorb];
+      placed.resize(known.size());
+      std::fill(placed.begin() + term.chunk_begin, placed.begin() + term.chunk_end, true);
       auto& list = xorbs[name];
       if (!list.empty()) continue;
-      for (const xet::Chunk& chunk : source_.chunks(term.xorb)) list.push_back({xet::to_text(chunk.hash), chunk.length});
+      for (const xet::Chunk& chunk : known) list.push_back({xet::to_text(chunk.hash), chunk.length});
     }
     std::vector<std::pair<std::string, hub::Hub::ChunkPlace>> places;
     places.reserve(chunks.size());
@@ -120,12 +124,13 @@ class Registration {
   }
 
   // A staged xorb may go once every chunk of it can be read out of some file; one that holds chunks of files still to come waits.
-  void drop_if_placed(const xet::Hash& xorb) {
+  void drop_if_placed(const xet::Hash& xorb, const std::vector<bool>& placed) {
     Staging staging(hub_);
     const auto staged = staging.find(xorb);
     if (!staged) return;
-    for (const xet::Chunk& chunk : staged->chunks()) {
-      if (!hub_.find_chunk(xet::to_text(chunk.hash))) return;
+    for (size_t i = 0; i < staged->chunks().size(); ++i) {
+      const bool is_placed = i < placed.size() && placed[i];
+      if (!is_placed && !hub_.find_chunk(xet::to_text(staged->chunks()[i].hash))) return;
     }
     staging.remove(xorb);
   }
@@ -140,7 +145,7 @@ class Registration {
   ChunkSource source_;
   const std::function<void(const ShardProgress&)>& on_progress_;
   ShardProgress progress_;
-  std::set<xet::Hash> touched_;
+  std::map<xet::Hash, std::vector<bool>> touched_;  // xorbs that the shard names: which of their chunks it has given a place
 };
 
 }  // namespace

@@ -11,20 +11,6 @@ constexpr size_t kCountedMax = 50'000;
 
 constexpr TagKind kShown[] = {TagKind::task, TagKind::library, TagKind::license, TagKind::language, TagKind::format, TagKind::base_model, TagKind::size_categories};
 
-std::vector<uint32_t> matching_rows(const Shelf& shelf, const Query& query) {
-  const Matcher matcher(shelf, query);
-  std::vector<uint32_t> rows;
-  if (!query.text.empty()) {
-    for (const Hit& hit : find_text(shelf, matcher, query.text)) rows.push_back(hit.row);
-    return rows;
-  }
-  matcher.gather([&](uint32_t row) {
-    rows.push_back(row);
-    return true;
-  });
-  return rows;
-}
-
 class Counter {
  public:
   explicit Counter(const Shelf& shelf) : shelf_(shelf), tags_(shelf.tag_names().size()) {}
@@ -86,24 +72,61 @@ class Counter {
   std::array<uint64_t, kSizeClassCount + 1> sizes_{};   // the first: unknown
 };
 
+// Of every kind the `values_max` most used tags, and a few more: rows and tag in one number, so that they sort without being looked up
+// again. Most of a million tags are used once or twice: how many are used how often tells which need not be taken at all.
+std::vector<std::vector<uint64_t>> most_used_tags(const Shelf& shelf, size_t values_max) {
+  constexpr size_t kKinds = 16, kOften = 64;  // from kOften uses on, all are taken
+  std::array<std::array<uint32_t, kOften + 1>, kKinds> used{};
+  const uint32_t count = shelf.tag_names().size();
+  for (uint32_t tag = 0; tag < count; ++tag) ++used[static_cast<size_t>(shelf.tag_kind(tag))][std::min<size_t>(shelf.rows_with_tag(tag).count(), kOften)];
+  std::array<size_t, kKinds> least{}, of_least{};  // the fewest uses that count, and how many tags used just so often are wanted
+  for (size_t kind = 0; kind < kKinds; ++kind) {
+    size_t wanted = values_max;
+    least[kind] = kOften;
+    of_least[kind] = SIZE_MAX;
+    while (wanted > used[kind][least[kind]] && least[kind] > 1) {
+      wanted -= used[kind][least[kind]--];
+      of_least[kind] = wanted;
+    }
+  }
+  std::vector<std::vector<uint64_t>> out(kKinds);
+  for (uint32_t tag = 0; tag < count; ++tag) {
+    const auto kind = static_cast<size_t>(shelf.tag_kind(tag));
+    const uint64_t rows = shelf.rows_with_tag(tag).count();
+    if (rows < least[kind] || (rows == least[kind] && of_least[kind] == 0)) continue;
+    if (rows == least[kind]) --of_least[kind];
+    out[kind].push_back(rows << 32 | (UINT32_MAX - tag));
+  }
+  return out;
+}
+
 }  // namespace
 
-Summary summarise(const Shelf& shelf, const Query& query, size_t values_max) {
+Summary summarise(const Shelf& shelf, const Query& query, const Matcher& matcher, const std::vector<Hit>& text_hits) {
   Counter counter(shelf);
-  if (const Matcher matcher(shelf, query); query.text.empty() && matcher.matches_all()) {
+  if (query.text.empty() && matcher.matches_all()) {
     const uint64_t seen = counter.add_all(matcher);
-    return {seen, false, counter.facets(values_max, 1)};
+    return {seen, false, counter.facets(query.facet_values, 1)};
   }
-  const std::vector<uint32_t> rows = matching_rows(shelf, query);
+  std::vector<uint32_t> rows;
+  rows.reserve(text_hits.size());
+  for (const Hit& hit : text_hits) rows.push_back(hit.row);
+  if (query.text.empty()) {
+    matcher.gather([&](uint32_t row) {
+      rows.push_back(row);
+      return true;
+    });
+  }
   const size_t step = rows.size() / kCountedMax + 1;
   for (size_t i = 0; i < rows.size(); i += step) counter.add(rows[i]);
-  return {rows.size(), step > 1, counter.facets(values_max, step)};
+  return {rows.size(), step > 1, counter.facets(query.facet_values, step)};
 }
 
 uint64_t count_rows(const Shelf& shelf, const Query& query) {
-  if (!query.text.empty()) return matching_rows(shelf, query).size();
+  const Matcher matcher(shelf, query);
+  if (!query.text.empty()) return find_text(shelf, matcher, query.text).size();
   uint64_t count = 0;
-  Matcher(shelf, query).gather([&](uint32_t) {
+  matcher.gather([&](uint32_t) {
     ++count;
     return true;
   });
@@ -115,18 +138,12 @@ std::vector<Facet> list_tags(const Shelf& shelf, const Viewer& viewer, size_t va
   query.type = shelf.type();
   query.viewer = viewer;
   const Matcher matcher(shelf, query);
-  // Rows and tag in one number, the most frequent first: a million tags are sorted without looking each one up again.
-  std::vector<std::vector<uint64_t>> by_kind(16);
-  for (uint32_t tag = 0; tag < shelf.tag_names().size(); ++tag) {
-    if (const uint64_t rows = shelf.rows_with_tag(tag).count(); rows > 0) by_kind[static_cast<size_t>(shelf.tag_kind(tag))].push_back(rows << 32 | (UINT32_MAX - tag));
-  }
+  auto by_kind = most_used_tags(shelf, values_max);
   std::vector<Facet> out;
   for (size_t kind = 0; kind < by_kind.size(); ++kind) {
     auto& tags = by_kind[kind];
-    const auto end = tags.begin() + static_cast<ptrdiff_t>(std::min(values_max, tags.size()));
-    if (end != tags.end()) std::nth_element(tags.begin(), end, tags.end(), std::greater<>());
-    std::sort(tags.begin(), end, std::greater<>());
-    tags.erase(end, tags.end());
+    std::sort(tags.begin(), tags.end(), std::greater<>());
+    tags.resize(std::min(values_max, tags.size()));
     Facet facet{std::string(kind_name(static_cast<TagKind>(kind))), {}};
     for (const uint64_t one : tags) {
       const auto tag = static_cast<uint32_t>(UINT32_MAX - (one & UINT32_MAX));

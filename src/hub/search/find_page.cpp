@@ -114,11 +114,11 @@ bool try_walk(const Shelf& shelf, const Query& query, const Matcher& matcher, co
   return !gave_up;
 }
 
-std::vector<Hit> find_hits(const Shelf& shelf, const Query& query, const Matcher& matcher, const Ranking& ranking, size_t wanted) {
+std::vector<Hit> find_hits(const Shelf& shelf, const Query& query, const Matcher& matcher, const Ranking& ranking, const std::vector<Hit>& text_hits, size_t wanted) {
   if (matcher.impossible()) return {};
   TopHits best(ranking, wanted);
   if (!query.text.empty()) {
-    for (Hit hit : find_text(shelf, matcher, query.text)) {
+    for (Hit hit : text_hits) {
       if (query.sort != Sort::relevance) hit.score = ranking.key(hit.row);
       best.offer(hit);
     }
@@ -143,7 +143,8 @@ Page find_page(const Shelf& shelf, const Query& asked) {
   if (query.sort == Sort::relevance && query.text.empty()) query.sort = Sort::trending;
   const Matcher matcher(shelf, query);
   const Ranking ranking(shelf, query);
-  std::vector<Hit> hits = find_hits(shelf, query, matcher, ranking, query.skip + query.limit + 1);
+  const std::vector<Hit> text_hits = query.text.empty() ? std::vector<Hit>() : find_text(shelf, matcher, query.text);
+  std::vector<Hit> hits = find_hits(shelf, query, matcher, ranking, text_hits, query.skip + query.limit + 1);
   hits.erase(hits.begin(), hits.begin() + static_cast<ptrdiff_t>(std::min(query.skip, hits.size())));
   Page page;
   if (hits.size() > query.limit) {
@@ -151,6 +152,7 @@ Page find_page(const Shelf& shelf, const Query& asked) {
     if (!hits.empty()) page.next = ranking.cursor_at(hits.back());
   }
   for (const Hit& hit : hits) page.ids.push_back(shelf.id(hit.row));
+  if (query.facet_values > 0) page.summary = summarise(shelf, query, matcher, text_hits);
   return page;
 }
 

@@ -66,7 +66,8 @@ std::vector<Hit> find_text(const Shelf& shelf, const Matcher& matcher, std::stri
 
 Page find_page(const Shelf& shelf, const Query& query);
 uint64_t count_rows(const Shelf& shelf, const Query& query);
-Summary summarise(const Shelf& shelf, const Query& query, size_t values_max);
+// Of everything that the matcher accepts; with a text, of its hits.
+Summary summarise(const Shelf& shelf, const Query& query, const Matcher& matcher, const std::vector<Hit>& text_hits);
 std::vector<Facet> list_tags(const Shelf& shelf, const Viewer& viewer, size_t values_max);
 
 }  // namespace lyceum::hub::search

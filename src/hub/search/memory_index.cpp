@@ -61,9 +61,6 @@ class MemoryIndex final : public Index {
   uint64_t count(const Query& query) const override {
     return read([&] { return count_rows(at(query.type), query); });
   }
-  Summary summarise(const Query& query, size_t values_max) const override {
-    return read([&] { return search::summarise(at(query.type), query, values_max); });
-  }
   std::vector<Facet> tags(RepoType type, const Viewer& viewer, size_t values_max) const override {
     return read([&] { return list_tags(at(type), viewer, values_max); });
   }

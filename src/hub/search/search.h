@@ -56,11 +56,7 @@ struct Query {
   bool ascending = false;                 // id: Z to A
   size_t limit = 100, skip = 0;
   std::string cursor;                     // Page::next of the page before; Error(invalid_argument) if it is none
-};
-
-struct Page {
-  std::vector<int64_t> ids;
-  std::string next;                       // empty: the last page
+  size_t facet_values = 0;                // not 0: a summary of all that matches, with so many values of each facet at most
 };
 
 struct Facet {
@@ -74,6 +70,12 @@ struct Summary {
   std::vector<Facet> facets;
 };
 
+struct Page {
+  std::vector<int64_t> ids;
+  std::string next;                       // empty: the last page
+  std::optional<Summary> summary;         // if the query asks for facets
+};
+
 class Index {
  public:
   virtual ~Index() = default;
@@ -85,7 +87,6 @@ class Index {
 
   virtual Page find(const Query& query) const = 0;
   virtual uint64_t count(const Query& query) const = 0;
-  virtual Summary summarise(const Query& query, size_t values_max) const = 0;
   // Every tag in use that the viewer can see something of, with its count; at most values_max of each kind.
   virtual std::vector<Facet> tags(RepoType type, const Viewer& viewer, size_t values_max) const = 0;
   virtual uint64_t size(RepoType type) const = 0;

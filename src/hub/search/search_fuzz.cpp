@@ -52,7 +52,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     LYCEUM_CHECK(page.ids.size() <= query.limit, "a page has at most its limit");
     for (const int64_t id : page.ids) LYCEUM_CHECK(id % 11 != 0, "nobody sees a private repository");
     query.cursor.clear();
-    LYCEUM_CHECK(index().summarise(query, 5).total == index().count(query), "a summary counts what a count does");
+    query.facet_values = 5;
+    LYCEUM_CHECK(index().find(query).summary.value().total == index().count(query), "a summary counts what a count does");
   } catch (const Error& error) {
     LYCEUM_CHECK(error.code() == Code::invalid_argument, "a malformed query is a bad argument");
   }

@@ -182,6 +182,11 @@ class Searching : public testing::Test {
     entry.metrics.downloads = static_cast<uint32_t>(id * 7 % 11);
     return entry;
   }
+  Summary summarise(Query query) {
+    query.facet_values = 5;
+    query.limit = 2;  // the summary is of everything that matches, not of the page
+    return index->find(query).summary.value();
+  }
   std::string ids(const Query& query) {
     std::string out;
     for (const int64_t id : index->find(query).ids) out += std::to_string(id) + " ";
@@ -241,7 +246,7 @@ TEST_F(Searching, PrivateRowsAreForTheirReaders) {
     Query text = query;
     text.text = "secret";
     text.sort = Sort::relevance;
-    return ids(query) + ids(text) + std::to_string(index->count(query)) + " " + std::to_string(index->summarise(query, 10).total) + " " +
+    return ids(query) + ids(text) + std::to_string(index->count(query)) + " " + std::to_string(summarise(query).total) + " " +
            std::to_string(index->tags(RepoType::model, query.viewer, 10).size());
   };
   EXPECT_EQ(everywhere(), "0 0 0");
@@ -352,7 +357,7 @@ TEST_F(Searching, FacetsCountTheHits) {
   }
   Query query;
   query.tags = {"text-generation"};
-  const Summary summary = index->summarise(query, 5);
+  const Summary summary = summarise(query);
   EXPECT_EQ(summary.total, 6u);
   EXPECT_FALSE(summary.approximate);
   std::string text;
@@ -361,6 +366,12 @@ TEST_F(Searching, FacetsCountTheHits) {
     for (const auto& value : facet.values) text += " " + value.value + "=" + std::to_string(value.count);
     text += "; ";
   }
+  query.text = "m";
+  EXPECT_EQ(summarise(query).total, 6u);
+  query.text = "m3";
+  EXPECT_EQ(summarise(query).total, 1u);
+  query.facet_values = 0;
+  EXPECT_FALSE(index->find(query).summary.has_value());
   EXPECT_EQ(text, "task: text-generation=6; license: license:apache-2.0=3 license:mit=3; language: en=6; base_model: base_model:b/c=6; size: 6B-12B=1; ");
 }
 
@@ -378,7 +389,7 @@ TEST_F(Searching, FacetsOfEverythingLeaveOutWhatIsHidden) {
   index->put(RepoType::model, make(4, "a", "m4", {"license:other"}));
   Query query;
   const auto told = [&] {
-    const Summary summary = index->summarise(query, 5);
+    const Summary summary = summarise(query);
     std::string text = std::to_string(summary.total);
     for (const Facet& facet : summary.facets) {
       for (const auto& value : facet.values) text += " " + value.value + "=" + std::to_string(value.count);
