@@ -77,6 +77,7 @@ SEEDS = {
     "job_spec": [b'{"base":"a/b","data":"x","recipe":{"max_steps":5}}'], "space_app": [b"title: x\ninputs:\n- {name: text, type: textbox}\nsteps:\n- chat: {model: a/b, prompt: '{{ text }}'}\n"],
     "card": [CARD], "s3_list": [b"<?xml version='1.0'?><ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a</NextContinuationToken><Contents><Key>k</Key><Size>5</Size></Contents></ListBucketResult>"],
     "catalogue_import": [json_lines(ENTRY, {"id": "c/d", "num_parameters": 7, "lastModified": 5})], "search": [b"5_7\n\5en,llama,license:mit\nlama instuct", b"\n\0\nqwne co"],
+    "lfs_messages": [json.dumps(one).encode() for one in (BODIES[0], {"oid": "a" * 64, "size": 5}, {"oid": "a" * 64, "parts": [{"partNumber": 1, "etag": "\"x\""}]})],
     "commit_lines": [b"\xff" + COMMIT, b"\3" + COMMIT], "ignore_rules": [b"a/b.o\n*.o\n!keep.o\n/build/\n**/tmp\ndoc/**/x?[a-c]\n"],
     "html_filter": [b"<p onclick=x><a href='https://e.org/?a=1&amp;b'>x</a><img src=a.png><table><td>"], "markdown": [b"# T\n\n[a](b.md) ![i](https://e.org/x.png) <b>x</b>\n\n| a | b |\n|---|---|\n| 1 | `2` |\n\n- [x] y\n"],
     "generation_params": [json.dumps({"temperature": 0.5, "top_p": 0.9, "max_tokens": 5, "stop": ["a"], "logit_bias": {"5": -1}, "n": 2, "stream": True, "stream_options": {"include_usage": True}, "seed": 3, "top_k": 4,

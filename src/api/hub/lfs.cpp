@@ -6,6 +6,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/lfs_links.h"
+#include "api/hub/lfs_messages.h"
 #include "api/services.h"
 #include "api/signing.h"
 #include "api/xet/xet.h"
@@ -15,7 +16,6 @@ namespace lyceum::api {
 namespace {
 
 constexpr std::string_view kMediaType = "application/vnd.git-lfs+json";
-constexpr size_t kObjectsLimit = 10000;
 
 json::object link(const Context& context, std::string_view method, const std::string& oid, uint64_t size) {
   const std::string extra = method == "PUT" ? "size=" + std::to_string(size) : "";
@@ -30,11 +30,6 @@ json::object verify_link(const Context& context, const std::string& oid) {
           {"header", json::object{}}, {"expires_in", kLfsLinkLife_ms / 1000}};
 }
 
-bool names(const json::object& body, std::string_view transfer) {
-  const json::array* transfers = find_array(body, "transfers");
-  return transfers && std::find(transfers->begin(), transfers->end(), json::value(transfer)) != transfers->end();
-}
-
 bool may_commit(const Context& context, const std::string& revision) {
   try {
     context.services.hub.require_commit(context.caller, context.repo->repo_id, revision);
@@ -47,11 +42,9 @@ bool may_commit(const Context& context, const std::string& revision) {
 
 // A client that can cut files into chunks gets the address of a Xet write token instead of a link: of one for a pull request, if that is
 // all the caller may open (@huggingface/hub asks exactly there).
-std::optional<std::string> find_xet_refresh(const Context& context, const json::object& body) {
-  if (!names(body, "xet")) return std::nullopt;
-  std::string revision = "main";
-  if (const json::object* ref = find_object(body, "ref")) revision = find_string(*ref, "name").value_or("main");
-  if (revision.starts_with("refs/heads/")) revision.erase(0, 11);
+std::optional<std::string> find_xet_refresh(const Context& context, const LfsBatch& batch) {
+  if (!batch.xet) return std::nullopt;
+  const std::string& revision = batch.revision;
   return context.request.base_url + "/api/" + std::string(hub::plural(context.repo->repo_id.type)) + "/" + http::percent_encode(context.repo->repo_id.owner) + "/" +
          http::percent_encode(context.repo->repo_id.name) + "/xet-write-token/" + http::percent_encode(revision) + (may_commit(context, revision) ? "" : "?create_pr=1");
 }
@@ -87,12 +80,11 @@ std::string find_quota_problem(const Context& context, BatchPlan& plan, uint64_t
   return "";
 }
 
-json::object plan_object(const Context& context, const json::object& asked, BatchPlan& plan) {
+json::object plan_object(const Context& context, const LfsObject& asked, BatchPlan& plan) {
   hub::Hub& hub = context.services.hub;
-  const std::string oid = get_string(asked, "oid");
-  const int64_t size = get_int(asked, "size");
+  const auto& [oid, size] = asked;
   json::object out{{"oid", oid}, {"size", size}, {"authenticated", true}};
-  if (!is_hex(oid, 64) || size < 0) return object_error(std::move(out), 422, "oid must be a SHA-256 in hexadecimal, size not negative");
+  if (!asked.sound()) return object_error(std::move(out), 422, "oid must be a SHA-256 in hexadecimal, size not negative");
   const bool stored = hub.has_blob(oid) && hub.repo_has_blob(*context.repo, oid);
   if (!plan.upload) {
     if (!stored) return object_error(std::move(out), 404, "Object does not exist in this repository");
@@ -159,26 +151,19 @@ hub::Repo signed_repo(const Context& context) {
 uint64_t signed_number(const http::Request& request, std::string_view name) { return std::stoull(request.find_query(name).value_or("0")); }
 
 http::Response lfs_batch(Context& context) {
-  const json::object body = read_json_body(context, 32u << 20);
-  const std::string operation = get_string(body, "operation");
-  const bool upload = operation == "upload";
-  if (!upload && operation != "download") throw Error(Code::unprocessable, "operation is upload or download.");
+  const json::object body = read_json_body(context, kLfsBatchBytesMax);
+  const bool upload = is_lfs_upload(body);
   if (!upload) context.services.hub.require_content(context.caller, *context.repo);
   if (upload) {
     if (!context.caller.user) throw Error(Code::unauthorized, "Sign in to upload: use an access token as the password.");
     require_upload(context);
   }
-  // "sha256" from git-lfs, "sha_256" from JavaScript, absent from older clients.
-  const std::string algorithm = find_string(body, "hash_algo").value_or("sha256");
-  if (algorithm != "sha256" && algorithm != "sha_256") throw Error(Code::conflict, "Only sha256 is supported.");
-  const json::array* objects = find_array(body, "objects");
-  if (!objects) throw Error(Code::unprocessable, "objects is missing.");
-  if (objects->size() > kObjectsLimit) throw Error(Code::too_large, "At most 10000 objects can be asked about at once.");
-  BatchPlan plan{.upload = upload, .parts = upload && names(body, "multipart"), .xet_refresh = upload ? find_xet_refresh(context, body) : std::nullopt};
+  const LfsBatch batch = parse_lfs_batch(body);
+  BatchPlan plan{.upload = upload, .parts = upload && batch.multipart, .xet_refresh = upload ? find_xet_refresh(context, batch) : std::nullopt};
   json::array out;
   bool any_parts = false;
-  for (const json::value& one : *objects) {
-    out.push_back(plan_object(context, get_object(one, "objects[]"), plan));
+  for (const LfsObject& one : batch.objects) {
+    out.push_back(plan_object(context, one, plan));
     any_parts = any_parts || in_parts(out.back().as_object());
   }
   return lfs_answer(json::object{{"transfer", plan.xet_refresh ? "xet" : any_parts ? "multipart" : "basic"}, {"objects", std::move(out)}, {"hash_algo", "sha256"}});
@@ -216,12 +201,12 @@ http::Response lfs_download(Context& context) {
 http::Response lfs_verify(Context& context) {
   hub::Hub& hub = context.services.hub;
   require_signed_url(context.request, hub, context.services.clock.now_ms());
-  const json::object body = read_json_body(context);
+  const LfsObject asked = parse_lfs_object(read_json_body(context));
   const std::string oid = context.request.find_query("oid").value_or("");
-  if (get_string(body, "oid") != oid) throw Error(Code::unprocessable, "This link verifies another object.");
+  if (asked.oid != oid) throw Error(Code::unprocessable, "This link verifies another object.");
   if (!hub.has_blob(oid) || !hub.repo_has_blob(signed_repo(context), oid)) throw Error(Code::not_found, "Object does not exist in this repository");
   const uint64_t size = hub.blob_size(oid);
-  if (size != static_cast<uint64_t>(get_int(body, "size"))) throw Error(Code::unprocessable, "The stored object has " + std::to_string(size) + " bytes.");
+  if (size != static_cast<uint64_t>(asked.size)) throw Error(Code::unprocessable, "The stored object has " + std::to_string(size) + " bytes.");
   return lfs_answer(json::object{});
 }
 

@@ -6,6 +6,7 @@
 #include "api/answer.h"
 #include "api/hub/handlers.h"
 #include "api/hub/lfs_links.h"
+#include "api/hub/lfs_messages.h"
 #include "api/services.h"
 #include "api/signing.h"
 #include "base/files.h"
@@ -39,11 +40,6 @@ fs::path find_part(const fs::path& folder, uint64_t number) {
   return {};
 }
 
-std::string unquoted(std::string text) {
-  if (text.size() >= 2 && text.front() == '"' && text.back() == '"') text = text.substr(1, text.size() - 2);
-  return text;
-}
-
 // Receives exactly `length` bytes into a file of its own.
 void receive_part(const Context& context, const fs::path& path, uint64_t length) {
   LargeFileWriter file(path, 0600);
@@ -60,16 +56,14 @@ void receive_part(const Context& context, const fs::path& path, uint64_t length)
   file.finish();
 }
 
-// The list must name every part once, in order, by the ETag it was answered with.
-std::vector<fs::path> check_parts(const fs::path& folder, const json::array& parts, uint64_t count) {
+// The list must name every part once, by the ETag it was answered with.
+std::vector<fs::path> check_parts(const fs::path& folder, const std::vector<LfsPart>& parts, uint64_t count) {
   if (parts.size() != count) throw Error(Code::unprocessable, "This upload has " + std::to_string(count) + " parts; " + std::to_string(parts.size()) + " are listed.");
   std::vector<fs::path> out;
   for (uint64_t number = 1; number <= count; ++number) {
-    const json::object& part = get_object(parts[number - 1], "parts[]");
-    if (get_int(part, "partNumber") != static_cast<int64_t>(number)) throw Error(Code::unprocessable, "The parts must be listed in order, from 1.");
     const fs::path path = find_part(folder, number);
     if (path.empty()) throw Error(Code::unprocessable, "Part " + std::to_string(number) + " has not been uploaded.");
-    if (path.filename().string().substr(part_key(number).size() + 1) != unquoted(get_string(part, "etag")))
+    if (path.filename().string().substr(part_key(number).size() + 1) != parts[number - 1].etag)
       throw Error(Code::unprocessable, "The etag of part " + std::to_string(number) + " is not the one of its upload.");
     out.push_back(path);
   }
@@ -133,10 +127,7 @@ http::Response lfs_complete(Context& context) {
   require_signed_url(context.request, hub, context.services.clock.now_ms());
   const hub::Repo repo = signed_repo(context);
   const std::string& oid = context.request.param("oid");
-  const json::object body = read_json_body(context);
-  if (find_string(body, "oid").value_or(oid) != oid) throw Error(Code::unprocessable, "This link completes another object.");
-  const json::array* parts = find_array(body, "parts");
-  if (!parts) throw Error(Code::unprocessable, "parts is missing.");
+  const std::vector<LfsPart> parts = parse_lfs_parts(read_json_body(context), oid);
   if (hub.repo_has_blob(repo, oid)) {  // a retry, or another upload of the same file was faster
     hub.link_blob(repo, oid);          // young again, so that no collection takes it before its commit comes
     return lfs_answer(json::object{});
@@ -144,7 +135,7 @@ http::Response lfs_complete(Context& context) {
   const fs::path folder = folder_of(context, repo, oid);
   const uint64_t size = signed_number(context.request, "size"), part = signed_number(context.request, "part");
   const auto writer = hub.write_blob();
-  for (const fs::path& path : check_parts(folder, *parts, count_of(size, std::max<uint64_t>(part, 1)))) append_file(*writer, path);
+  for (const fs::path& path : check_parts(folder, parts, count_of(size, std::max<uint64_t>(part, 1)))) append_file(*writer, path);
   writer->finish(oid);
   hub.link_blob(repo, oid);
   std::error_code ignored;
