@@ -8,7 +8,6 @@
 namespace lyceum::hub {
 namespace {
 
-constexpr std::string_view kMain = "refs/heads/main";
 
 // The names of the files in the root, and the README if there is one.
 std::set<std::string> root_files(const git::Repository& git, const git::Oid& commit, std::string& readme) {

@@ -139,6 +139,44 @@ TEST_F(Crash, KilledWhileCommittingLosesNothing) {
   EXPECT_GE(all.size(), 25u);
 }
 
+TEST_F(Crash, ADuplicateIsThereWholeOrNotAtAll) {
+  const Repo repo = make_repo("m");
+  CommitRequest request{"main", "c", "", "", {AddFile{"weights.bin", std::string(20'000, 'w')}}};
+  for (int i = 0; i < 40; ++i) request.actions.push_back(AddFile{"d/" + std::to_string(i), std::to_string(i)});
+  const CommitInfo content = hub->commit(alice, repo.repo_id, request);
+  hub->create_tag(alice, repo.repo_id, "v1", "main", "a tag");
+  Rng rng(20261122);
+  size_t whole = 0;
+  for (int round = 0; round < 8; ++round) {
+    const auto name = [round](int i) { return "copy-" + std::to_string(round) + "-" + std::to_string(i); };
+    const std::string written = run_and_kill(1 + rng.below(3), 2 * rng.uniform(), [&](Hub& own, int fd) {
+      for (int i = 0; i < 10'000; ++i) {
+        own.duplicate_repo(alice, repo.repo_id, {RepoType::model, "alice", name(i)}, false);
+        if (::write(fd, "done\n", 5) < 0) return;
+      }
+    });
+    const auto acknowledged = static_cast<int>(std::count(written.begin(), written.end(), '\n')) - 1;
+    for (int i = 0; i <= acknowledged; ++i) {  // the last one was under way
+      std::optional<Repo> copy;
+      try {
+        copy = hub->get_repo(alice, {RepoType::model, "alice", name(i)});
+      } catch (const Error& error) {
+        ASSERT_EQ(error.code(), Code::not_found);
+      }
+      ASSERT_TRUE(copy || i == acknowledged) << "an acknowledged copy is lost";
+      if (!copy) continue;
+      ++whole;
+      EXPECT_EQ(copy->head, content.id);
+      EXPECT_EQ(read(*copy, "d/7"), "7");
+      EXPECT_EQ(hub->refs(*copy).tags.size(), 1u);
+      EXPECT_TRUE(git_is_clean(hub->git_folder(*copy)));
+    }
+    const auto report = hub->fsck({});
+    ASSERT_TRUE(report.problems.empty()) << report.problems.front();
+  }
+  EXPECT_GE(whole, 8u);
+}
+
 TEST_F(Crash, PushThatReachedTheDiskIsAdopted) {
   const Repo repo = make_repo("m");
   const std::string work = (folder.path() / "work").string();

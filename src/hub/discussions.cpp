@@ -15,7 +15,6 @@ namespace {
 
 constexpr size_t kTitleMax = 500, kTextMax = 64u << 10, kHistoryMax = 100, kEventsPerMove = 250;
 constexpr size_t kDiffMax = 1u << 20;
-constexpr std::string_view kMain = "refs/heads/main";
 
 constexpr std::string_view kColumns = "d.num, d.title, d.status, COALESCE(a.name, ''), d.is_pull_request, d.created_ms, d.comments, d.merge_commit";
 constexpr std::string_view kFrom = " FROM discussions d LEFT JOIN accounts a ON a.id = d.author_id ";

@@ -32,33 +32,30 @@ void link_objects(const fs::path& from, const fs::path& to) {
 }  // namespace
 
 Repo HubImpl::duplicate_repo(const Caller& caller, const RepoId& from, const RepoId& to, bool is_private) {
-  check_repo_name(to.name);
   if (from.type != to.type) throw Error(Code::invalid_argument, "a copy has the type of its original");
   const Repo source = get_repo(caller, from);
   require_content(caller, source);
-  const Repo made = create_repo(caller, to, is_private, source.sdk);
-  try {
-    const auto held_source = locks_.lock(source.id);
-    std::vector<RefChange> changes;
-    {
-      const auto reader = store_->read();
-      Rows rows = reader->query("SELECT name, target FROM refs WHERE repo_id = ?1 AND name NOT LIKE 'refs/pr/%'", source.id);
-      while (rows.step()) changes.push_back({rows.text(0), git::find_oid(rows.text(1)), true});
+  std::vector<RefChange> refs;
+  const auto fill = [&](const fs::path& folder) {
+    const auto held = locks_.lock(source.id);
+    const auto reader = store_->read();
+    Rows rows = reader->query("SELECT name, target FROM refs WHERE repo_id = ?1 AND name NOT LIKE 'refs/pr/%'", source.id);
+    while (rows.step()) refs.push_back({rows.text(0), git::find_oid(rows.text(1)), true});
+    link_objects(folder_of(source.public_id) / "objects", folder / "objects");
+    return refs;
+  };
+  return add_repo(caller, to, is_private, source.sdk, fill, [&](Database& database, const Repo& made, const git::Repository& git) {
+    if (!database.query("SELECT 1 FROM repos WHERE id = ?1", source.id).step()) throw repo_not_found();  // its large files may go with it
+    json::array updated;
+    for (const RefChange& ref : refs) {
+      updated.push_back(json::object{{"ref", ref.name}, {"oldSha", nullptr}, {"newSha", ref.target->hex()}});
+      if (ref.name == kMain) index_main(database, made, git, git.find_commit(*ref.target).value());
     }
-    const auto held = locks_.lock(made.id);
-    link_objects(folder_of(source.public_id) / "objects", folder_of(made.public_id) / "objects");
-    pool_.forget(folder_of(made.public_id));  // an open handle does not know the new packs
-    const auto git = open_git(made);
-    move_refs(made, *git, changes, [&](Database& database) {
-      database.run("INSERT INTO repo_blobs (repo_id, blob_id, linked_ms) SELECT ?2, blob_id, ?3 FROM repo_blobs WHERE repo_id = ?1 ON CONFLICT DO NOTHING", source.id, made.id,
-                   clock_.now_ms());
-      quotas_->check(database, made, 0);
-    }, &caller);
-  } catch (...) {
-    delete_repo(caller, to);
-    throw;
-  }
-  return get_repo(caller, to);
+    database.run("INSERT INTO repo_blobs (repo_id, blob_id, linked_ms) SELECT ?2, blob_id, ?3 FROM repo_blobs WHERE repo_id = ?1 ON CONFLICT DO NOTHING", source.id, made.id,
+                 clock_.now_ms());
+    quotas_->check(database, made, 0);
+    if (!updated.empty()) announce_refs(database, made, std::move(updated));
+  });
 }
 
 }  // namespace lyceum::hub

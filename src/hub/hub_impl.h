@@ -53,6 +53,8 @@
 
 namespace lyceum::hub {
 
+inline constexpr std::string_view kMain = "refs/heads/main";
+
 class HubImpl final : public Hub {
  public:
   HubImpl(const HubOptions& options, const Clock& clock);
@@ -181,6 +183,11 @@ class HubImpl final : public Hub {
   Repo get_for_write(const Caller& caller, const RepoId& id);
   Repo get_for_commit(const Caller& caller, const RepoId& id, std::string_view ref);
   // repos.cpp
+  // A repository that is there whole or not at all: `fill` puts its objects and refs into a folder beside its place and says which refs (main
+  // among them, or none is); `extra` joins the transaction that makes it visible.
+  using FillRepo = std::function<std::vector<RefChange>(const fs::path& folder)>;
+  Repo add_repo(const Caller& caller, const RepoId& wanted, bool is_private, const std::string& sdk, const FillRepo& fill,
+                const std::function<void(Database&, const Repo&, const git::Repository&)>& extra);
   fs::path folder_of(const std::string& public_id) const;
   bool is_pending(const Repo& repo);
   RepoPool::Lease open_git(const Repo& repo);  // Error(conflict) for a catalogue entry

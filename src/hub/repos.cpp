@@ -17,13 +17,53 @@ void refuse_taken(Database& database, const RepoId& id) {
   if (rows.step()) throw Error(Code::conflict, "You already created this " + std::string(plural(id.type)).substr(0, plural(id.type).size() - 1) + " repo: " + id.full_name());
 }
 
+// A bare git repository in staging/; what was not renamed away is removed.
+class StagedRepo {
+ public:
+  explicit StagedRepo(fs::path path) : path_(std::move(path)) { git::Repository::create(path_); }
+  ~StagedRepo() {
+    std::error_code ignored;
+    fs::remove_all(path_, ignored);
+  }
+  StagedRepo(const StagedRepo&) = delete;
+  StagedRepo& operator=(const StagedRepo&) = delete;
+  const fs::path& path() const noexcept { return path_; }
+
+ private:
+  fs::path path_;
+};
+
 }  // namespace
 
 fs::path HubImpl::folder_of(const std::string& public_id) const {
   return options_.shared_folder / "repos" / public_id.substr(0, 2) / public_id.substr(2, 2) / (public_id + ".git");
 }
 
-Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_private, const std::string& sdk) {
+Repo HubImpl::create_repo(const Caller& caller, const RepoId& id, bool is_private, const std::string& sdk) {
+  const auto fill = [&](const fs::path& folder) -> std::vector<RefChange> {
+    git::Repository git(folder);
+    std::map<git::Oid, git::Repository::NewObject> objects;
+    const std::string attributes(git::default_attributes());
+    const git::Oid blob = git::object_id(git::Kind::blob, attributes);
+    objects.emplace(blob, git::Repository::NewObject{git::Kind::blob, attributes});
+    git::TreeEditor editor(git, std::nullopt);
+    editor.put(".gitattributes", git::Mode::file, blob);
+    git::Commit commit;
+    commit.tree = editor.write(objects);
+    const std::string email = caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email;
+    commit.author = commit.committer = {caller.user->name, email, clock_.now_ms() / 1000, 0};
+    commit.message = "initial commit\n";
+    std::string text = git::format_commit(commit);
+    const git::Oid head = git::object_id(git::Kind::commit, text);
+    objects.emplace(head, git::Repository::NewObject{git::Kind::commit, std::move(text)});
+    git.write_objects(objects);
+    return {{std::string(kMain), head}};
+  };
+  return add_repo(caller, id, is_private, sdk, fill, {});
+}
+
+Repo HubImpl::add_repo(const Caller& caller, const RepoId& wanted, bool is_private, const std::string& sdk, const FillRepo& fill,
+                       const std::function<void(Database&, const Repo&, const git::Repository&)>& extra) {
   check_repo_name(wanted.name);
   if (sdk.size() > 40) throw Error(Code::invalid_argument, "a Space's sdk may have 40 characters");
   RepoId id = wanted;
@@ -39,41 +79,34 @@ Repo HubImpl::create_repo(const Caller& caller, const RepoId& wanted, bool is_pr
   const std::string public_id = to_hex(as_bytes(secure_bytes(12)));
   const int64_t now = clock_.now_ms();
   // Built beside its place, so that repos/ never holds half a repository.
-  const fs::path staged = git_staging() / (public_id + ".git");
-  git::Repository::create(staged);
-  git::Oid head;
-  {
-    git::Repository git(staged);
-    std::map<git::Oid, git::Repository::NewObject> objects;
-    const std::string attributes(git::default_attributes());
-    const git::Oid blob = git::object_id(git::Kind::blob, attributes);
-    objects.emplace(blob, git::Repository::NewObject{git::Kind::blob, attributes});
-    git::TreeEditor editor(git, std::nullopt);
-    editor.put(".gitattributes", git::Mode::file, blob);
-    git::Commit commit;
-    commit.tree = editor.write(objects);
-    commit.author = {caller.user->name, caller.user->email.empty() ? caller.user->name + "@localhost" : caller.user->email, now / 1000, 0};
-    commit.committer = commit.author;
-    commit.message = "initial commit\n";
-    std::string text = git::format_commit(commit);
-    head = git::object_id(git::Kind::commit, text);
-    objects.emplace(head, git::Repository::NewObject{git::Kind::commit, std::move(text)});
-    git.write_objects(objects);
-    git.set_ref("refs/heads/main", head);
-  }
+  const StagedRepo staged(git_staging() / (public_id + ".git"));
+  const std::vector<RefChange> refs = fill(staged.path());
   const fs::path folder = folder_of(public_id);
+  std::string head;
+  {
+    git::Repository git(staged.path());
+    for (const RefChange& ref : refs) {
+      git.set_ref(ref.name, ref.target.value());
+      if (ref.name == kMain) head = git.find_commit(*ref.target).value().hex();
+    }
+  }
   make_folders_durable(folder.parent_path());
-  rename_durable(staged, folder);
+  rename_durable(staged.path(), folder);
+  const git::Repository git(folder);
   try {
     transact([&](Database& database) {
       refuse_taken(database, id);
       database.run("DELETE FROM repo_aliases WHERE type = ?1 AND owner = ?2 AND name = ?3", static_cast<int>(id.type), id.owner, id.name);
       const int64_t repo_id = database.insert("INSERT INTO repos (public_id, type, owner_id, owner, name, is_private, sdk, head, created_ms, modified_ms) "
                    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9) RETURNING id",
-                   public_id, static_cast<int>(id.type), owner.id, id.owner, id.name, is_private, sdk, head.hex(), now);
-      database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, 'refs/heads/main', ?2, ?2)", repo_id, head.hex());
+                   public_id, static_cast<int>(id.type), owner.id, id.owner, id.name, is_private, sdk, head, now);
+      for (const RefChange& ref : refs) {
+        database.run("INSERT INTO refs (repo_id, name, target, commit_id) VALUES (?1, ?2, ?3, ?4)", repo_id, ref.name, ref.target->hex(), git.find_commit(*ref.target).value().hex());
+      }
       audit_->record(database, caller, "repo.create", target_of(id), {{"private", is_private}});
-      if (const auto made = find_repo(database, id)) webhooks_->note(database, *made, {"create", "repo"});
+      const auto made = find_repo(database, id);
+      if (made && extra) extra(database, *made, git);
+      if (made) webhooks_->note(database, *made, {"create", "repo"});
     });
   } catch (const Error& error) {
     // Unavailable: the database did not say whether it saved the row. A folder that no row names is garbage; a row without its folder is a loss.
