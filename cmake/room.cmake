@@ -1,12 +1,12 @@
 # One library per room. Usage, in src/<room>/CMakeLists.txt:
 #   lyceum_room(git SOURCES repo.cpp pkt_line.cpp DEPS base LIBS ${LIBGIT2} TESTS repo_test.cpp FUZZERS pkt_line_fuzz.cpp)
 # DEPS are rooms (must agree with tools/rooms.txt), LIBS are outside libraries. Files are named, never globbed.
-# PARSER_FUZZERS name parsers ("hub/lfs_messages": its .cpp and _fuzz.cpp; more sources after +) that need nothing else of their room, so
-# that their fuzzers do not wait for all of it.
+# PARSER_FUZZERS name parsers ("hub/lfs_messages": its .cpp and _fuzz.cpp; more sources after +) that need nothing else of their room,
+# and of others only PARSER_DEPS, so that their fuzzers do not wait for the rest.
 set(lyceum_warnings -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor -Werror)
 
 function(lyceum_room name)
-  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS;LIBS;TESTS;FUZZERS;PARSER_FUZZERS" ${ARGN})
+  cmake_parse_arguments(ROOM "" "" "SOURCES;DEPS;LIBS;TESTS;FUZZERS;PARSER_FUZZERS;PARSER_DEPS" ${ARGN})
   set(lib lyceum_${name})
   add_library(${lib} STATIC ${ROOM_SOURCES})
   target_include_directories(${lib} PUBLIC ${CMAKE_SOURCE_DIR}/src)
@@ -40,7 +40,7 @@ function(lyceum_room name)
       list(TRANSFORM paths APPEND .cpp)
       add_executable(fuzz_${stem} ${first}_fuzz.cpp ${paths})
       target_compile_options(fuzz_${stem} PRIVATE ${lyceum_warnings} -fsanitize=fuzzer)
-      list(TRANSFORM ROOM_DEPS PREPEND lyceum_ OUTPUT_VARIABLE deps)
+      list(TRANSFORM ROOM_PARSER_DEPS PREPEND lyceum_ OUTPUT_VARIABLE deps)
       target_link_libraries(fuzz_${stem} PRIVATE ${deps} ${ROOM_LIBS} -fsanitize=fuzzer)
     endforeach()
   endif()

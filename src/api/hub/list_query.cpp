@@ -119,7 +119,7 @@ Query list_query(const http::Request& request, hub::RepoType type) {
     add_tags(request, "datasets", "dataset:", query.tags);
     add_tags(request, "models", "model:", query.tags);
     add_tags(request, "sdk", "", query.tags);
-    if (is_true(request.find_query("linked"))) throw Error(Code::invalid_argument, "This hub cannot filter by linked; use models= or datasets=.");
+    query.linked = is_true(request.find_query("linked"));
   }
   if (type == hub::RepoType::model) {
     read_apps(request, query);

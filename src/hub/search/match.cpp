@@ -68,7 +68,7 @@ void Matcher::lay_over() {
 }
 
 bool Matcher::matches_all() const {
-  return !impossible_ && lists_.empty() && tags_.empty() && substrings_.empty() && !query_.gated && !query_.runnable && query_.parameters_min == 0 && query_.parameters_max == UINT64_MAX;
+  return !impossible_ && lists_.empty() && tags_.empty() && substrings_.empty() && !query_.gated && !query_.runnable && !query_.linked && query_.parameters_min == 0 && query_.parameters_max == UINT64_MAX;
 }
 
 void Matcher::resolve_tag(const std::string& wanted) {
@@ -103,6 +103,7 @@ bool Matcher::accepts(uint32_t row) const {
   if (owner_ != Shelf::kNone && shelf_.owner(row) != owner_) return false;
   if (task_ != Shelf::kNone && shelf_.task(row) != task_) return false;
   if (query_.gated && shelf_.flag(row, Shelf::kGated) != *query_.gated) return false;
+  if (query_.linked && !shelf_.flag(row, Shelf::kLinked)) return false;
   if (query_.runnable && shelf_.flag(row, Shelf::kRunnable) != *query_.runnable) return false;
   if (query_.parameters_min > 0 || query_.parameters_max < UINT64_MAX) {
     const uint64_t count = shelf_.parameters(row);

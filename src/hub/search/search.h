@@ -51,6 +51,7 @@ struct Query {
   std::vector<std::vector<std::string>> tags_any;  // one of each list; an empty list matches nothing
   std::string author, pipeline_tag, library;
   std::optional<bool> gated, runnable;
+  bool linked = false;                    // only what names a model or a dataset that it uses ("model:…", "dataset:…")
   uint64_t parameters_min = 0, parameters_max = UINT64_MAX;  // a bound leaves out those of unknown size
   Sort sort = Sort::trending;
   bool ascending = false;                 // id: Z to A

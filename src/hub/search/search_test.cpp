@@ -375,6 +375,18 @@ TEST_F(Searching, FacetsCountTheHits) {
   EXPECT_EQ(text, "task: text-generation=6; license: license:apache-2.0=3 license:mit=3; language: en=6; base_model: base_model:b/c=6; size: 6B-12B=1; ");
 }
 
+TEST_F(Searching, LinkedNamesAModelOrADataset) {
+  int64_t id = 0;
+  for (const char* tag : {"model:a/b", "dataset:c/d", "models", "license:mit"}) index->put(RepoType::space, make(++id, "a", "s" + std::to_string(id), {tag}));
+  Query query;
+  query.type = RepoType::space;
+  EXPECT_EQ(index->count(query), 4u);
+  query.linked = true;
+  EXPECT_EQ(index->count(query), 2u);
+  query.facet_values = 5;
+  EXPECT_EQ(index->find(query).summary.value().total, 2u);
+}
+
 // Without a filter the counts come from the lists' lengths: what nobody may see must be taken off them.
 TEST_F(Searching, FacetsOfEverythingLeaveOutWhatIsHidden) {
   for (int64_t id = 1; id <= 40; ++id) {

@@ -90,7 +90,8 @@ uint32_t Shelf::add(const Entry& entry) {
   ids_.push_back(entry.id);
   owner_ids_.push_back(static_cast<uint32_t>(entry.owner_id));
   created_.push_back(entry.created_ms);
-  flags_.push_back(static_cast<uint8_t>((entry.is_private ? kPrivate : 0) | (entry.disabled ? kDisabled : 0) | (entry.gated ? kGated : 0) | (entry.runnable ? kRunnable : 0)));
+  const bool linked = std::any_of(entry.tags.begin(), entry.tags.end(), [](const std::string& tag) { return tag.starts_with("model:") || tag.starts_with("dataset:"); });
+  flags_.push_back(static_cast<uint8_t>((entry.is_private ? kPrivate : 0) | (entry.disabled ? kDisabled : 0) | (entry.gated ? kGated : 0) | (entry.runnable ? kRunnable : 0) | (linked ? kLinked : 0)));
   dead_.push_back(0);
   metrics_.push_back(entry.metrics);
   parameters_.push_back(entry.parameters);

@@ -90,7 +90,7 @@ class Shelf {
   Order& order(Sort sort) const { return *orders_[static_cast<size_t>(sort)]; }
   const std::vector<uint8_t>& dead() const { return dead_; }
 
-  static constexpr uint8_t kPrivate = 1, kDisabled = 2, kGated = 4, kRunnable = 8;
+  static constexpr uint8_t kPrivate = 1, kDisabled = 2, kGated = 4, kRunnable = 8, kLinked = 16;
   static constexpr uint32_t kNone = UINT32_MAX;
 
  private:

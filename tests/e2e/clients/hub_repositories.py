@@ -317,7 +317,10 @@ def _():
     ids = lambda **query: [s.id for s in api.list_spaces(**query)]
     for query in (dict(filter="gnu"), dict(models=model), dict(author="admin"), dict(search=name)):
         holds(name in ids(**query), query)
-    raises("BadRequestError", lambda: ids(linked=True), "cannot filter by linked; use models= or datasets=")
+    alone = make("space")
+    put(alone, "README.md", card(sdk="static", title="Alone"), "space")
+    linked = ids(linked=True)
+    holds(name in linked and alone not in linked, linked)
     row = next(iter(api.list_spaces(filter="gnu", expand=["sdk", "models", "subdomain", "runtime", "author"])))
     equal((row.sdk, row.models, row.author), ("static", [model], "admin"))
 
