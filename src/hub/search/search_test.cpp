@@ -377,7 +377,10 @@ TEST_F(Searching, FacetsCountTheHits) {
 
 TEST_F(Searching, LinkedNamesAModelOrADataset) {
   int64_t id = 0;
-  for (const char* tag : {"model:a/b", "dataset:c/d", "models", "license:mit"}) index->put(RepoType::space, make(++id, "a", "s" + std::to_string(id), {tag}));
+  for (const char* tag : {"model:a/b", "dataset:c/d", "models", "license:mit"}) {
+    ++id;
+    index->put(RepoType::space, make(id, "a", "s" + std::to_string(id), {tag}));
+  }
   Query query;
   query.type = RepoType::space;
   EXPECT_EQ(index->count(query), 4u);
