@@ -5,10 +5,11 @@
 #include <iostream>
 
 #include "base/progress.h"
+#include "cli/adapter_record.h"
 #include "cli/run_folder.h"
+#include "cli/study.h"
 #include "tuning/data/prepare.h"
 #include "tuning/evaluate/compare.h"
-#include "tuning/write/lineage.h"
 
 namespace lyceum::cli {
 namespace {
@@ -17,37 +18,16 @@ struct Args {
   std::string base, adapter, data;
   size_t items = 150;
   unsigned threads = 0;
+  std::string study, future, placebo, generic;
+  size_t window = 512;
+  bool suffix_first = false;
 };
+
+
 
 json::object figure(const tuning::Figure& value) {
   return {{"base", value.base}, {"adapter", value.tuned}, {"difference", value.difference}, {"difference_low", value.low}, {"difference_high", value.high},
           {"items", value.items}};
-}
-
-// What the adapter's record says of its training.
-struct Record {
-  tuning::Recipe recipe;
-  std::string format, manifest;
-};
-
-Record read_record(const Args& args, const Snapshot& adapter) {
-  const fs::path path = adapter.folder / "lineage.json";
-  if (!fs::exists(path)) {
-    throw Error(Code::not_found, args.adapter + " has no lineage.json, so what was held out from its training is not known; tune with `lyceum tune --set val_size=0.1`");
-  }
-  const json::value value = parse_json(read_file(path, 16u << 20), "lineage.json");
-  const json::object& lineage = get_object(value, "lineage.json");
-  const json::object& data = get_object(lineage.at("data"), "lineage data");
-  Record record{tuning::recorded_recipe(lineage), find_string(data, "format").value_or("code"), find_string(data, "manifest_sha256").value_or("")};
-  if (record.recipe.val_size <= 0) {
-    throw Error(Code::invalid_argument, args.adapter + " was trained on everything (val_size 0): there is nothing fair to measure on; tune with --set val_size=0.1");
-  }
-  return record;
-}
-
-void check_manifest(const Args& args, const Record& record, const std::string& found) {
-  if (record.manifest == found) return;
-  throw Error(Code::unprocessable, "the data is not what " + args.adapter + " was trained on (its manifest hash differs), so a held-out part may have been learned; give the same data, unchanged");
 }
 
 json::object report_of(const tuning::Comparison& result) {
@@ -92,9 +72,9 @@ class Meter {
   std::unique_ptr<Progress> bar_;
 };
 
-json::object compare_code(const Args& args, const Record& record, const fs::path& data, engine::Engine& engine, const Globals& globals) {
+json::object compare_code(const Args& args, const AdapterRecord& record, const fs::path& data, engine::Engine& engine, const Globals& globals) {
   const tuning::CodeFiles files = tuning::collect_code_files(data, tuning::code_filter(record.recipe));
-  check_manifest(args, record, files.manifest_sha256);
+  record.check_manifest(args.adapter, files.manifest_sha256);
   tuning::CompareOptions options;
   options.line_items = args.items;
   options.block_items = args.items / 3;
@@ -108,9 +88,9 @@ json::object compare_code(const Args& args, const Record& record, const fs::path
 }
 
 // Chats: the assistant's turns of those that were held out.
-json::object compare_chats(const Args& args, const Record& record, const fs::path& data, const fs::path& base, engine::Engine& engine, const Globals& globals) {
+json::object compare_chats(const Args& args, const AdapterRecord& record, const fs::path& data, const fs::path& base, engine::Engine& engine, const Globals& globals) {
   const tuning::RawData raw = tuning::load_raw_data(record.recipe, data);
-  check_manifest(args, record, raw.manifest_sha256);
+  record.check_manifest(args.adapter, raw.manifest_sha256);
   json::object counts;
   const auto samples = tuning::make_source(record.recipe, tuning::held_out_part(raw), tuning::load_text_side(base), -1, counts);
   tuning::Figure result;
@@ -128,7 +108,8 @@ json::object compare_chats(const Args& args, const Record& record, const fs::pat
 int compare_models(const Args& args, const Globals& globals) {
   const Snapshot base = open_model(args.base, globals);
   const Snapshot adapter = open_model(args.adapter, globals);
-  const Record record = read_record(args, adapter);
+  const AdapterRecord record = read_adapter_record(args.adapter, adapter.folder);
+  record.check_held_out(args.adapter);
   if (record.format == "preference") throw Error(Code::unsupported, args.adapter + " was trained on preference pairs, which `lyceum compare` does not measure yet");
   const DataSource source = open_data(args.data, cache_folder().parent_path(), globals);
   engine::EngineOptions engine_options;
@@ -145,6 +126,15 @@ int compare_models(const Args& args, const Globals& globals) {
   return 0;
 }
 
+int compare_or_study(const Args& args, const Globals& globals) {
+  if (!args.study.empty()) {
+    return run_study({.base = args.base, .adapter = args.adapter, .data = args.data, .folder = args.study, .future = args.future, .placebo = args.placebo, .generic = args.generic,
+                      .items = args.items, .window = args.window, .threads = args.threads, .suffix_first = args.suffix_first}, globals);
+  }
+  if (!args.future.empty() || !args.placebo.empty() || !args.generic.empty()) throw Error(Code::invalid_argument, "--future, --placebo and --generic belong to a study: name its folder with --study");
+  return compare_models(args, globals);
+}
+
 }  // namespace
 
 void configure_compare(Options& options, const Globals& globals, Run& run) {
@@ -152,9 +142,15 @@ void configure_compare(Options& options, const Globals& globals, Run& run) {
   options.add_option("base", args->base, "the base model: a folder or a repository").required();
   options.add_option("--adapter", args->adapter, "the adapter trained by lyceum tune: a folder or a repository").required();
   options.add_option("--data", args->data, "the same folder or repository it was trained on; only what was held out is used").required();
-  options.add_option("--items", args->items, "fill-in-the-middle questions of one line; a third as many of several lines").capture_default_str();
+  options.add_option("--items", args->items, "fill-in-the-middle questions of one line; a third as many of several lines. Of a study: of each kind").capture_default_str();
+  options.add_option("--study", args->study, "also with retrieval, a placebo and generic code: writes study.html and study.json into this folder");
+  options.add_option("--future", args->future, "study: the same code base later on; what is new in it is measured (without it: the files that were held out)");
+  options.add_option("--placebo", args->placebo, "study: an adapter of the same recipe and steps that was trained on another code base");
+  options.add_option("--generic", args->generic, "study: a folder of ordinary code, to see what was forgotten");
+  options.add_option("--window", args->window, "study: tokens of a question with its answer; at most what the model was trained on").capture_default_str();
+  options.add_flag("--suffix-first", args->suffix_first, "study: ask with the suffix before the prefix, as half of the training samples do; for models too small to look back over the suffix");
   options.add_option("--threads", args->threads, "0 = one per core");
-  options.callback([args, &globals, &run] { run = [args, &globals] { return compare_models(*args, globals); }; });
+  options.callback([args, &globals, &run] { run = [args, &globals] { return compare_or_study(*args, globals); }; });
 }
 
 }  // namespace lyceum::cli

@@ -78,3 +78,71 @@ def test_records_of_before_these_rules_keep_their_data(env, code, tmp_path):
     (output / "lineage.json").write_text(json.dumps(record))
     again = json.loads(harness.lyceum("reproduce", output, "--data", code, "--base", MODEL, "--json", env=env).stdout)
     assert again["reproduced"] is True, again
+
+
+def house_style(number, names):
+    """A file in a style of its own that a model can only know from the code base."""
+    lines = [f"def ledger_{name}_{number}(vault, tally):\n    vault.post_entry(tally, kind='{name}')\n    return vault.settle(tally)\n\n\n" for name in names]
+    return "".join(lines)
+
+
+@pytest.fixture(scope="module")
+def study(env, tmp_path_factory):
+    """The past and the future of a code base, an adapter of its past, and a placebo that learned something else."""
+    folder = tmp_path_factory.mktemp("study")
+    past, future, other = folder / "past", folder / "future", folder / "other"
+    for place in (past, future, other):
+        place.mkdir()
+    for i in range(6):
+        text = house_style(i, ["rent", "wage", "toll", "levy", "fine"])
+        (past / f"part{i}.py").write_text(text)
+        (future / f"part{i}.py").write_text(text + house_style(i + 50, ["gift", "loan", "dues"]))
+        (other / f"part{i}.py").write_text("".join(f"class Shape{i}{k}:\n    corners = {k}\n\n    def area(self):\n        return self.corners * {i}\n\n\n" for k in range(8)))
+    settings = ["--set", "seq_len=128", "--set", "lora_r=4", "--set", "learning_rate=4e-3", "--set", "near_duplicate_threshold=0"]
+
+    def tune(data, steps):
+        out = harness.lyceum("tune", MODEL, "--data", data, "--json", *settings, "--set", f"max_steps={steps}", env=env)
+        return pathlib.Path(json.loads(out.stdout)["run_folder"]) / "output"
+    return {"past": past, "future": future, "adapter": tune(past, 24), "placebo": tune(other, 24), "longer": tune(other, 25), "folder": folder}
+
+
+def compare_study(env, study, *more, check=True):
+    return harness.run([harness.BIN, "compare", MODEL, "--adapter", study["adapter"], "--data", study["past"], "--study", study["folder"] / "out", "--items", "4", "--window", "160",
+                        "--json", *map(str, more)], env=env, check=check)
+
+
+def test_study_measures_six_arms_on_what_is_new(env, study):
+    report = json.loads(compare_study(env, study, "--future", study["future"], "--placebo", study["placebo"], "--generic", study["past"], "--suffix-first").stdout)
+    assert [arm["key"] for arm in report["arms"]] == ["base", "base_retrieval", "placebo", "placebo_retrieval", "adapter", "adapter_retrieval"]
+    assert report["measured_on"]["files"] == 6 and report["measured_on"]["new_lines"] == 6 * 3 * 3
+    metrics = {metric["key"]: metric for metric in report["metrics"]}
+    assert set(metrics) >= {"bits_per_byte_new", "exact_line", "similarity_block", "similarity_function", "identifier_f1", "stop_rate", "bits_per_byte_generic"}
+    bits = {arm["arm"]: arm for arm in metrics["bits_per_byte_new"]["arms"]}
+    assert bits["adapter"]["interval_95"][1] < 0, bits
+    assert bits["base"]["difference"] == 0
+    against_placebo = [c for c in metrics["bits_per_byte_new"]["contrasts"] if (c["from"], c["to"]) == ("placebo", "adapter")]
+    assert against_placebo[0]["interval_95"][1] < 0, against_placebo
+    # What retrieval shows is the past's own style, which a base that never saw it can copy.
+    assert bits["base_retrieval"]["difference"] < 0
+    out = study["folder"] / "out"
+    assert json.loads((out / "study.json").read_text()) == report
+    page = (out / "study.html").read_text()
+    assert "adapter against the placebo adapter" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
+    assert str(study["folder"]) not in page
+    assert len((out / "answers.jsonl").read_text().splitlines()) == sum(metrics[f"exact_{kind}"]["items"] for kind in ("rest_of_line", "line", "block", "function"))
+
+
+def test_study_repeats_to_the_byte(env, study):
+    reports = [json.loads(compare_study(env, study, "--future", study["future"], "--threads", threads).stdout) for threads in (1, 2)]
+    assert reports[0]["metrics"] == reports[1]["metrics"]
+
+
+@pytest.mark.parametrize("more, message", [
+    (["--future", "future", "--placebo", "longer"], "they differ in steps (24 and 25"),
+    (["--future", "future", "--placebo", "adapter"], "trained on the adapter's own data"),
+    (["--future", "past"], "no line is new"),
+    ([], "nothing fair to measure on"),
+])
+def test_study_refuses_what_would_prove_nothing(env, study, more, message):
+    result = compare_study(env, study, *[study.get(word, word) for word in more], check=False)
+    assert result.returncode != 0 and message in result.stderr, result.stderr

@@ -89,4 +89,13 @@ std::map<std::string, int64_t> last_commit_times(const std::filesystem::path& ro
   return times;
 }
 
+std::optional<GitHead> find_head(const std::filesystem::path& root) {
+  if (!std::filesystem::exists(root / ".git")) return std::nullopt;
+  const auto log = run_git(root, {"log", "-1", "--format=%H %cI"});
+  if (!log || log->size() < 42) return std::nullopt;
+  const size_t space = log->find(' ');
+  const auto changes = run_git(root, {"status", "--porcelain", "--untracked-files=no"});
+  return GitHead{log->substr(0, space), log->substr(space + 1, log->find('\n') - space - 1), changes && !changes->empty()};
+}
+
 }  // namespace lyceum::tuning

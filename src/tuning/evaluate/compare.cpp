@@ -11,6 +11,9 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "tuning/data/code_samples.h"
+#include "tuning/evaluate/answers.h"
+#include "tuning/evaluate/known_lines.h"
+#include "tuning/evaluate/window.h"
 
 namespace lyceum::tuning {
 
@@ -19,12 +22,6 @@ namespace {
 constexpr size_t kLineTokens = 48;
 constexpr size_t kBlockTokens = 160;
 constexpr size_t kBlockLinesMax = 5;
-
-std::string_view trimmed(std::string_view text) {
-  const size_t first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 double sum_of(const std::vector<float>& values) {
   double sum = 0;
@@ -56,7 +53,8 @@ class Arena {
   bool run_items(const std::vector<FimItem>& items, size_t tokens_max, std::vector<Pair>& exact, std::vector<Pair>& similarity) {
     for (const FimItem& item : items) {
       std::vector<int32_t> stops;
-      const auto prompt = engine_.find_fim_prompt(tail(item.prefix, options_.prompt_tokens * 3 / 4), head(item.suffix, options_.prompt_tokens / 4), stops);
+      const auto prompt = engine_.find_fim_prompt(tail_of(engine_.tokenizer(), item.prefix, options_.prompt_tokens * 3 / 4),
+                                                  head_of(engine_.tokenizer(), item.suffix, options_.prompt_tokens / 4), stops);
       if (!prompt) return false;
       const std::string base = complete(*prompt, stops, tokens_max, ""), tuned = complete(*prompt, stops, tokens_max, adapter_);
       exact.push_back({same(base, item.middle) ? 1.0 : 0.0, same(tuned, item.middle) ? 1.0 : 0.0, 1});
@@ -101,31 +99,8 @@ class Arena {
     return out;
   }
 
-  // A line was asked for: what the model writes after it does not count against it.
-  static std::string_view answer(const std::string& output, const std::string& wanted) {
-    const std::string_view text = output;
-    return wanted.find('\n') == std::string::npos ? trimmed(text.substr(0, text.find('\n', text.find_first_not_of(" \t\r\n")))) : trimmed(text);
-  }
-  static bool same(const std::string& output, const std::string& wanted) { return answer(output, wanted) == trimmed(wanted); }
-  static double likeness(const std::string& output, const std::string& wanted) { return edit_similarity(answer(output, wanted), trimmed(wanted)); }
-
-  size_t token_count(std::string_view text) const { return engine_.tokenizer().encode(text, {.add_special_tokens = false, .parse_special = false}).size(); }
-
-  // The last (first) part of text with at most `tokens` tokens; halving finds it well enough and keeps whole characters.
-  std::string_view tail(std::string_view text, size_t tokens) const {
-    text = text.substr(text.size() - std::min(text.size(), tokens * 8));
-    while (token_count(text) > tokens) text = text.substr(text.size() / 8 + 1);
-    while (!text.empty() && (static_cast<unsigned char>(text[0]) & 0xC0) == 0x80) text.remove_prefix(1);
-    return text;
-  }
-  std::string_view head(std::string_view text, size_t tokens) const {
-    const std::string_view whole = text;
-    text = text.substr(0, tokens * 8);
-    while (token_count(text) > tokens) text = text.substr(0, text.size() - text.size() / 8 - 1);
-    size_t size = text.size();
-    while (size > 0 && size < whole.size() && (static_cast<unsigned char>(whole[size]) & 0xC0) == 0x80) --size;
-    return whole.substr(0, size);
-  }
+  static bool same(const std::string& output, const std::string& wanted) { return answer_part(output, wanted) == trimmed(wanted); }
+  static double likeness(const std::string& output, const std::string& wanted) { return edit_similarity(answer_part(output, wanted), trimmed(wanted)); }
 
   engine::Engine& engine_;
   const std::string& adapter_;
