@@ -1,23 +1,28 @@
-// Prompt and decode speed of the engine's forward pass on a model of a true shape with random weights.
+// Prompt and decode speed of the engine's forward pass: on a GGUF file, or on a model of a true shape with random weights.
 //
-//   bench_engine [--shape tiny|qwen2-0.5b|tinyllama-1.1b] [--type F32|F16|BF16|Q8_0|Q4_0] [--threads N] [--prompt N] [--decode N]
+//   bench_engine [--model FILE.gguf | --shape tiny|qwen2-0.5b|tinyllama-1.1b --type F32|F16|BF16|Q8_0|Q4_0] [--products integer|exact]
+//                [--threads N] [--prompt N] [--decode N] [--sequences 1,4,8]
+//   bench_engine --model FILE.gguf --text FILE    nats a token of a text with either kind of product; the file holds int32 token ids
 //
-// One line a measurement. GB/s counts the weights that a step reads, once; the share is of what a plain read of memory gets in the
-// same minute on the same threads (a probe before and after). Steal is the share of time that the hypervisor gave to others:
-// numbers above 8 % are not worth quoting.
+// One JSON object a line and measurement. GB/s counts the weights that a step reads, once; the share is of what a plain read of memory
+// gets in the same minute on the same threads. bench/engine.py runs it by turns with llama.cpp.
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <memory>
 #include <numeric>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/files.h"
 #include "engine/forward.h"
+#include "engine/sampler.h"
 #include "kernels/convert.h"
 #include "kernels/dispatch.h"
 #include "models/bind.h"
@@ -28,9 +33,10 @@ namespace lyceum::engine {
 namespace {
 
 struct Options {
-  std::string shape = "qwen2-0.5b", type = "F16";
+  std::string model, text, shape = "qwen2-0.5b", type = "F16", products = "integer";
   unsigned threads = 0;
   size_t prompt = 512, decode = 16;
+  std::vector<size_t> sequences{1, 4, 8, 16, 32};
 };
 
 const std::map<std::string, const char*> kShapes = {
@@ -87,6 +93,11 @@ models::Decoder make_random(const Options& options) {
   return decoder;
 }
 
+std::shared_ptr<const models::Decoder> open_model(const Options& options) {
+  if (options.model.empty()) return std::make_shared<models::Decoder>(make_random(options));
+  return models::load_decoder(options.model);
+}
+
 // Bytes of weights that one step reads: all but the embedding table, of which it reads a row a token (unless it is the head too).
 uint64_t bytes_of_step(const models::Decoder& decoder) {
   uint64_t total = 0;
@@ -118,31 +129,45 @@ double probe_memory(ThreadPool& pool) {
   return best;
 }
 
-// CPU time over wall time since construction.
-class CoresUsed {
- public:
-  double get() const { return (process_cpu_seconds() - cpu_) / (monotonic_seconds() - wall_); }
-
- private:
-  double cpu_ = process_cpu_seconds(), wall_ = monotonic_seconds();
+// Time and CPU time since construction.
+struct Spent {
+  double wall = monotonic_seconds(), cpu = process_cpu_seconds();
+  void stop() {
+    wall = monotonic_seconds() - wall;
+    cpu = process_cpu_seconds() - cpu;
+  }
 };
 
 class Bench {
  public:
   explicit Bench(const Options& options)
-      : options_(options), pool_(options.threads), decoder_(make_random(options)),
-        layout_{decoder_.config.layers, size_t{decoder_.config.kv_heads} * decoder_.config.head_dim, tensor::DType::f16},
-        kv_(layout_, 8ULL << 30), forward_(decoder_, pool_, &layout_), bandwidth_(probe_memory(pool_)) {}
+      : options_(options), pool_(options.threads), decoder_(open_model(options)),
+        layout_{decoder_->config.layers, size_t{decoder_->config.kv_heads} * decoder_->config.head_dim, tensor::DType::f16}, kv_(layout_, 8ULL << 30),
+        forward_(*decoder_, pool_, &layout_, options.products == "exact" ? Products::exact : Products::integer) {}
 
   void run() {
-    std::printf("%s %s, %.0f M parameters, %u threads, %s kernels, memory %.1f GB/s\n", options_.shape.c_str(), options_.type.c_str(),
-                static_cast<double>(decoder_.parameters()) * 1e-6, pool_.size(), std::string(kernels::name(kernels::current_isa())).c_str(), bandwidth_);
-    bench_prompt();
-    for (const size_t sequences : {1, 4, 8, 16, 32}) bench_decode(sequences);
-    std::printf("memory after: %.1f GB/s\n", probe_memory(pool_));
+    bench_prompt(std::min<size_t>(options_.prompt, 16));   // pages and tables are there from here on
+    bandwidth_ = probe_memory(pool_);
+    std::printf("{\"what\":\"memory\",\"gb_s\":%.2f,\"threads\":%u,\"isa\":\"%s\",\"parameters\":%zu,\"weights_gb\":%.4f}\n", bandwidth_, pool_.size(),
+                std::string(kernels::name(kernels::current_isa())).c_str(), static_cast<size_t>(decoder_->parameters()), static_cast<double>(bytes_of_step(*decoder_)) * 1e-9);
+    if (options_.prompt > 0) print("prompt", 1, options_.prompt, bench_prompt(options_.prompt), 0);
+    for (const size_t sequences : options_.sequences) {
+      if (options_.decode > 0) print("decode", sequences, options_.decode * sequences, bench_decode(sequences), options_.decode);
+    }
   }
 
  private:
+  static void print_number(const char* key, double value) { std::printf(",\"%s\":%.5g", key, value); }
+  // steps: how often all weights were read; 0 = that is no limit.
+  void print(const char* what, size_t sequences, size_t tokens, const Spent& spent, size_t steps) {
+    std::printf("{\"what\":\"%s\",\"sequences\":%zu,\"tokens\":%zu", what, sequences, tokens);
+    print_number("tokens_s", static_cast<double>(tokens) / spent.wall);
+    print_number("cpu_s", spent.cpu);
+    print_number("gflop_s", 2e-9 * static_cast<double>(decoder_->parameters()) * static_cast<double>(tokens) / spent.wall);
+    if (steps > 0) print_number("of_memory", static_cast<double>(bytes_of_step(*decoder_) * steps) * 1e-9 / spent.wall / bandwidth_);
+    std::printf("}\n");
+    std::fflush(stdout);
+  }
   std::vector<KvBlock*> take_blocks(size_t tokens) {
     std::vector<KvBlock*> blocks;
     while (blocks.size() * kBlockTokens < tokens) {
@@ -155,57 +180,79 @@ class Bench {
     for (KvBlock* block : blocks) kv_.release(*block);
   }
 
-  void bench_prompt() {
-    const std::vector<KvBlock*> blocks = take_blocks(options_.prompt);
-    std::vector<int32_t> ids(options_.prompt);
-    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 37 % decoder_.config.vocab);
+  Spent bench_prompt(size_t tokens) {
+    const std::vector<KvBlock*> blocks = take_blocks(std::max<size_t>(tokens, 1));
+    std::vector<int32_t> ids(std::max<size_t>(tokens, 1));
+    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 37 % decoder_->config.vocab);
     const size_t last = ids.size() - 1;
     const ForwardSpan span{ids.size(), 0, ids.size(), nullptr, blocks};
-    const CoresUsed cores;
-    double best = 1e30;
-    for (int round = 0; round < 3; ++round) {
-      const double started = monotonic_seconds();
-      forward_.run(ids, {&span, 1});
-      forward_.logits({&last, 1});
-      best = std::min(best, monotonic_seconds() - started);
-    }
-    const double flops = 2.0 * static_cast<double>(decoder_.parameters()) * static_cast<double>(ids.size());
-    std::printf("prompt %4zu tokens          %8.1f tokens/s  %6.1f GFLOP/s  %.2f cores used\n", ids.size(), static_cast<double>(ids.size()) / best,
-                flops / best * 1e-9, cores.get());
+    Spent spent;
+    forward_.run(ids, {&span, 1});
+    forward_.logits({&last, 1});
+    spent.stop();
     give_back(blocks);
+    return spent;
   }
 
-  void bench_decode(size_t sequences) {
+  Spent bench_decode(size_t sequences) {
     std::vector<std::vector<KvBlock*>> blocks;
     for (size_t i = 0; i < sequences; ++i) blocks.push_back(take_blocks(options_.decode + 1));
     std::vector<int32_t> ids(sequences, 7);
     std::vector<size_t> rows(sequences);
     std::iota(rows.begin(), rows.end(), size_t{0});
-    const CoresUsed cores;
-    std::vector<double> seconds;
+    Spent spent;
     for (size_t step = 0; step <= options_.decode; ++step) {
+      if (step == 1) spent = {};   // the first one grows buffers
       std::vector<ForwardSpan> spans;
       for (size_t i = 0; i < sequences; ++i) spans.push_back({1, step, options_.decode + 1, nullptr, blocks[i]});
-      const double started = monotonic_seconds();
       forward_.run(ids, spans);
       forward_.logits(rows);
-      seconds.push_back(monotonic_seconds() - started);
     }
-    std::ranges::nth_element(seconds, seconds.begin() + static_cast<ptrdiff_t>(seconds.size() / 2));
-    const double median = seconds[seconds.size() / 2], gigabytes = static_cast<double>(bytes_of_step(decoder_)) / median * 1e-9;
-    std::printf("decode %4zu sequences       %8.1f tokens/s  %6.1f GB/s = %.0f %% of memory  %.2f cores used\n", sequences,
-                static_cast<double>(sequences) / median, gigabytes, 100 * gigabytes / bandwidth_, cores.get());
+    spent.stop();
     for (const auto& each : blocks) give_back(each);
+    return spent;
   }
 
   Options options_;
   ThreadPool pool_;
-  models::Decoder decoder_;
+  std::shared_ptr<const models::Decoder> decoder_;
   KvLayout layout_;
   KvPool kv_;
   Forward forward_;
-  double bandwidth_;
+  double bandwidth_ = 0;
 };
+
+// Mean of -log p over a text, cut into documents of kDocument tokens.
+void measure_text(const Options& options) {
+  constexpr size_t kDocument = 512;
+  const auto decoder = open_model(options);
+  const std::string bytes = read_file(options.text);
+  std::vector<int32_t> ids(bytes.size() / sizeof(int32_t));
+  std::memcpy(ids.data(), bytes.data(), ids.size() * sizeof(int32_t));
+  ThreadPool pool(options.threads);
+  for (const Products products : {Products::exact, Products::integer}) {
+    Forward forward(*decoder, pool, nullptr, products);
+    double nats = 0;
+    size_t counted = 0;
+    for (size_t at = 0; at + 1 < ids.size(); at += kDocument) {
+      const std::span<const int32_t> document = std::span(ids).subspan(at, std::min(kDocument, ids.size() - at));
+      const ForwardSpan span{document.size(), 0, document.size(), nullptr, {}};
+      forward.run(document, {&span, 1});
+      std::vector<size_t> rows(document.size() - 1);
+      std::iota(rows.begin(), rows.end(), size_t{0});
+      const kernels::Rows logits = forward.logits(rows);
+      for (const size_t row : rows) nats -= static_cast<double>(log_probability({logits.row(row), logits.columns}, document[row + 1]));
+      counted += rows.size();
+    }
+    std::printf("{\"what\":\"text\",\"products\":\"%s\",\"tokens\":%zu,\"nats\":%.6f}\n", products == Products::exact ? "exact" : "integer", counted, nats / static_cast<double>(counted));
+  }
+}
+
+std::vector<size_t> read_list(const std::string& text) {
+  std::vector<size_t> out;
+  for (size_t at = 0; at < text.size(); at = text.find(',', at) == std::string::npos ? text.size() : text.find(',', at) + 1) out.push_back(std::stoul(text.substr(at)));
+  return out;
+}
 
 Options read_options(int count, char** arguments) {
   Options out;
@@ -213,12 +260,16 @@ Options read_options(int count, char** arguments) {
     const std::string flag = arguments[i];
     if (i + 1 == count) throw Error(Code::invalid_argument, flag + " needs a value");
     const std::string value = arguments[i + 1];
-    if (flag == "--shape") out.shape = value;
+    if (flag == "--model") out.model = value;
+    else if (flag == "--text") out.text = value;
+    else if (flag == "--products") out.products = value;
+    else if (flag == "--sequences") out.sequences = read_list(value);
+    else if (flag == "--shape") out.shape = value;
     else if (flag == "--type") out.type = value;
     else if (flag == "--threads") out.threads = static_cast<unsigned>(std::stoul(value));
-    else if (flag == "--prompt") out.prompt = std::max(1ul, std::stoul(value));
-    else if (flag == "--decode") out.decode = std::max(1ul, std::stoul(value));
-    else throw Error(Code::invalid_argument, "unknown option " + flag + "; there are --shape, --type, --threads, --prompt, --decode");
+    else if (flag == "--prompt") out.prompt = std::stoul(value);
+    else if (flag == "--decode") out.decode = std::stoul(value);
+    else throw Error(Code::invalid_argument, "unknown option " + flag + "; there are --model, --shape, --type, --products, --threads, --prompt, --decode, --sequences");
   }
   return out;
 }
@@ -228,7 +279,9 @@ Options read_options(int count, char** arguments) {
 
 int main(int count, char** arguments) {
   try {
-    lyceum::engine::Bench(lyceum::engine::read_options(count, arguments)).run();
+    const auto options = lyceum::engine::read_options(count, arguments);
+    if (options.text.empty()) lyceum::engine::Bench(options).run();
+    else lyceum::engine::measure_text(options);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_engine: %s\n", error.what());
     return 2;

@@ -143,6 +143,7 @@ int serve(const Args& args) {
 
   api::EngineManagerOptions engine_options;
   engine_options.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads"))};
+  if (!settings.yes("engine-integer")) engine_options.extra_arguments.push_back("--exact");
   engine_options.engines_max = static_cast<unsigned>(settings.number("engines-max"));
   api::EngineManager engines(engine_options);
   api::XetIndexer indexer(*hub);

@@ -114,6 +114,7 @@ int compare_models(const Args& args, const Globals& globals) {
   const DataSource source = open_data(args.data, cache_folder().parent_path(), globals);
   engine::EngineOptions engine_options;
   engine_options.threads = args.threads;
+  engine_options.integer_products = false;   // what is compared is the models, not the speed
   const auto engine = engine::Engine::open(base.folder, engine_options);
   engine->load_adapter("adapter", adapter.folder);
   json::object report = record.format == "chat" ? compare_chats(args, record, source.path, base.folder, *engine, globals)

@@ -48,6 +48,7 @@ constexpr SettingRow kRows[] = {
     {"access-log", "LYCEUM_ACCESS_LOG", "false", "log every request?"},
     {"log-format", "LYCEUM_LOG_FORMAT", "text", "text, or json: one object a line"},
     {"engine-threads", "LYCEUM_ENGINE_THREADS", "0", "threads of each engine process; 0: one per core"},
+    {"engine-integer", "LYCEUM_ENGINE_INTEGER", "true", "generate with quantised (GGUF) weights in whole numbers, activations rounded to 8 bits? false: exactly, several times slower"},
     {"engines-max", "LYCEUM_ENGINES_MAX", "4", "engine processes kept in memory; the least recently used one leaves first"},
 };
 

@@ -123,6 +123,7 @@ int run_study(const StudyArgs& args, const Globals& globals) {
   Sources sources = open_sources(args, record, globals);
   engine::EngineOptions engine_options;
   engine_options.threads = args.threads;
+  engine_options.integer_products = false;   // as `lyceum compare`
   const auto engine = engine::Engine::open(base.folder, engine_options);
   engine->load_adapter("adapter", adapter.folder);
   sources.inputs.adapter = "adapter";

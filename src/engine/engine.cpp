@@ -43,6 +43,7 @@ class DecoderEngine final : public Engine {
     scheduling.sequences_max = std::max(options.sequences_max, 1u);
     scheduling.context = context_;
     scheduling.step_tokens_max = std::max(options.step_tokens_max, 1u);
+    scheduling.products = options.integer_products ? Products::integer : Products::exact;
     scheduling.eos_ids = assets_.eos_ids;
     scheduler_ = std::make_unique<Scheduler>(*decoder_, *assets_.tokenizer, pool_, std::move(scheduling));
   }

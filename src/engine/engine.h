@@ -74,6 +74,8 @@ struct EngineOptions {
   uint32_t context_max = 0;           // 0 = the model's
   uint32_t step_tokens_max = 512;     // prompt tokens taken in one step; fewer while others decode, so that none stalls
   enum class KvType { automatic, f32, f16, bf16 };
+  // Generating with block-quantised weights in whole numbers (kernels/integer.h). embed, score and logits are always exact.
+  bool integer_products = true;
   KvType kv_type = KvType::automatic; // automatic: f32 for a model stored in F32, f16 otherwise
 };
 

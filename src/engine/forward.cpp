@@ -29,7 +29,8 @@ Rows by_head(const Rows& rows, size_t head_dim) { return {rows.data, rows.rows *
 
 }  // namespace
 
-Forward::Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache) : decoder_(decoder), pool_(pool), cache_(cache) {}
+Forward::Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache, Products products)
+    : decoder_(decoder), pool_(pool), cache_(cache), products_(products) {}
 
 void Forward::run(std::span<const int32_t> ids, std::span<const ForwardSpan> spans) {
   plan(spans);
@@ -58,7 +59,8 @@ Rows Forward::logits(std::span<const size_t> rows) {
     if (begin != end) groups.push_back({static_cast<size_t>(begin - rows.begin()), static_cast<size_t>(end - begin), group.adapter});
   }
   if (groups.empty()) groups.push_back({0, rows.size(), nullptr});
-  apply(decoder_.head, hidden, out, Write::set, groups, [](const Adapter& adapter) -> const LowRank& { return adapter.head; });
+  const Projection head{&decoder_.head, out, {}};
+  apply(hidden, {&head, 1}, groups);
   if (decoder_.config.logits_scale != 1) kernels::scale(pool_, {out.data, out.rows * out.columns}, decoder_.config.logits_scale);
   return out;
 }
@@ -111,31 +113,55 @@ const kernels::RopeTable* Forward::get_rope_table(const models::Rope& rope, uint
   return &table;
 }
 
-template <typename Select>
-void Forward::apply(const models::Linear& linear, ConstRows x, Rows y, Write write, std::span<const Group> groups, Select select) {
-  const auto* bias = reinterpret_cast<const float*>(linear.bias.data);
-  const auto is_dora = [&](const Group& group) { return group.adapter != nullptr && !select(*group.adapter).row_scale.empty(); };
-  const bool apart = std::any_of(groups.begin(), groups.end(), is_dora);   // DoRA scales the base's part too
-  if (!apart) kernels::matmul(pool_, x, linear.weight, bias, y, write);
-  for (const Group& group : groups) {
-    if (is_dora(group)) {
-      apply_dora(linear, select(*group.adapter), slice(x, group.row, group.rows), slice(y, group.row, group.rows), write);
-      continue;
+void Forward::multiply(ConstRows x, std::span<const kernels::IntegerProduct> products) {
+  integer_.clear();
+  for (const kernels::IntegerProduct& one : products) {
+    if (products_ == Products::integer && kernels::has_integer_product(one.weight.dtype)) {
+      integer_.push_back(one);
+    } else {
+      kernels::matmul(pool_, x, one.weight, one.bias, one.y, one.write);
     }
-    if (apart) kernels::matmul(pool_, slice(x, group.row, group.rows), linear.weight, bias, slice(y, group.row, group.rows), write);
-    if (group.adapter == nullptr) continue;
-    const LowRank& pair = select(*group.adapter);
-    if (pair.a.empty()) continue;
-    const Rows low = rows_of(low_rank_, group.rows, pair.a.rows);
-    kernels::matmul(pool_, slice(x, group.row, group.rows), pair.a, nullptr, low);
-    kernels::matmul(pool_, low, pair.b, nullptr, slice(y, group.row, group.rows), Write::add, pair.scale);
   }
+  if (integer_.empty()) return;
+  activations_.set(pool_, x);
+  kernels::matmul_integer(pool_, activations_, integer_);
+}
+
+void Forward::apply(ConstRows x, std::span<const Projection> projections, std::span<const Group> groups) {
+  // DoRA scales the base's part too, so that part is not the same for all rows.
+  const auto apart = [&](const Projection& projection) {
+    return std::any_of(groups.begin(), groups.end(), [&](const Group& group) { return group.adapter != nullptr && !projection.pair(*group.adapter).row_scale.empty(); });
+  };
+  together_.clear();
+  for (const Projection& one : projections) {
+    if (!apart(one)) together_.push_back({one.linear->weight, reinterpret_cast<const float*>(one.linear->bias.data), one.y, one.write});
+  }
+  multiply(x, together_);
+  for (const Projection& one : projections) {
+    for (const Group& group : groups) apply_adapter(one, x, group, apart(one));
+  }
+}
+
+void Forward::apply_adapter(const Projection& projection, ConstRows x, const Group& group, bool apart) {
+  const ConstRows rows = slice(x, group.row, group.rows);
+  const Rows y = slice(projection.y, group.row, group.rows);
+  const LowRank* pair = group.adapter == nullptr ? nullptr : &projection.pair(*group.adapter);
+  if (pair != nullptr && !pair->row_scale.empty()) return apply_dora(*projection.linear, *pair, rows, y, projection.write);
+  if (apart) {
+    const kernels::IntegerProduct base{projection.linear->weight, reinterpret_cast<const float*>(projection.linear->bias.data), y, projection.write};
+    multiply(rows, {&base, 1});
+  }
+  if (pair == nullptr || pair->a.empty()) return;
+  const Rows low = rows_of(low_rank_, group.rows, pair->a.rows);
+  kernels::matmul(pool_, rows, pair->a, nullptr, low);
+  kernels::matmul(pool_, low, pair->b, nullptr, y, Write::add, pair->scale);
 }
 
 void Forward::apply_dora(const models::Linear& linear, const LowRank& pair, ConstRows x, Rows y, Write write) {
   const auto* bias = reinterpret_cast<const float*>(linear.bias.data);
   const Rows combined = rows_of(combined_, x.rows, y.columns), low = rows_of(low_rank_, x.rows, pair.a.rows);
-  kernels::matmul(pool_, x, linear.weight, nullptr, combined);
+  const kernels::IntegerProduct base{linear.weight, nullptr, combined};
+  multiply(x, {&base, 1});
   kernels::matmul(pool_, x, pair.a, nullptr, low);
   kernels::matmul(pool_, low, pair.b, nullptr, combined, Write::add, pair.scale);
   const bool add = write == Write::add;
@@ -150,28 +176,27 @@ void Forward::apply_dora(const models::Linear& linear, const LowRank& pair, Cons
 void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
   const models::DecoderConfig& config = decoder_.config;
   const models::DecoderLayer& layer = decoder_.layers[index];
-  const auto of = [index](LowRank AdapterLayer::*member) {
-    return [index, member](const Adapter& adapter) -> const LowRank& { return adapter.layers[index].*member; };
-  };
   const Rows residual(residual_.data(), total_, config.hidden);
   ConstRows normed = norm_rows(layer.input_norm, residual);
-  apply(layer.q, normed, rows_of(q_, total_, size_t{config.heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::q));
-  apply(layer.k, normed, rows_of(k_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::k));
-  apply(layer.v, normed, rows_of(v_, total_, size_t{config.kv_heads} * config.head_dim), Write::set, groups_, of(&AdapterLayer::v));
+  const size_t kv_columns = size_t{config.kv_heads} * config.head_dim;
+  const Projection attention[] = {{&layer.q, rows_of(q_, total_, size_t{config.heads} * config.head_dim), {index, &AdapterLayer::q}},
+                                  {&layer.k, rows_of(k_, total_, kv_columns), {index, &AdapterLayer::k}},
+                                  {&layer.v, rows_of(v_, total_, kv_columns), {index, &AdapterLayer::v}}};
+  apply(normed, attention, groups_);
   attend(index, spans);
   const ConstRows attended(attended_.data(), total_, size_t{config.heads} * config.head_dim);
-  join(layer.o, attended, layer.attention_output_norm, of(&AdapterLayer::o));
+  join(layer.o, attended, layer.attention_output_norm, {index, &AdapterLayer::o});
 
   normed = norm_rows(layer.post_attention_norm, residual);
   const Rows gate = rows_of(gate_, total_, config.intermediate), up = rows_of(up_, total_, config.intermediate);
-  apply(layer.gate, normed, gate, Write::set, groups_, of(&AdapterLayer::gate));
-  apply(layer.up, normed, up, Write::set, groups_, of(&AdapterLayer::up));
+  const Projection gates[] = {{&layer.gate, gate, {index, &AdapterLayer::gate}}, {&layer.up, up, {index, &AdapterLayer::up}}};
+  apply(normed, gates, groups_);
   if (config.activation == models::Activation::silu) {
     kernels::silu_mul(pool_, gate, up, gate);
   } else {
     kernels::gelu_mul(pool_, gate, up, gate);
   }
-  join(layer.down, gate, layer.mlp_output_norm, of(&AdapterLayer::down));
+  join(layer.down, gate, layer.mlp_output_norm, {index, &AdapterLayer::down});
 }
 
 ConstRows Forward::norm_rows(const models::Norm& norm, ConstRows x) {
@@ -181,12 +206,13 @@ ConstRows Forward::norm_rows(const models::Norm& norm, ConstRows x) {
   return out;
 }
 
-template <typename Select>
-void Forward::join(const models::Linear& linear, ConstRows x, const models::Norm& norm, Select select) {
+void Forward::join(const models::Linear& linear, ConstRows x, const models::Norm& norm, PairOf pair) {
   const Rows residual(residual_.data(), total_, decoder_.config.hidden);
-  if (norm.weight.empty() && decoder_.config.residual_scale == 1) return apply(linear, x, residual, Write::add, groups_, select);
-  const Rows joined = rows_of(joined_, total_, residual.columns);
-  apply(linear, x, joined, Write::set, groups_, select);
+  const bool straight = norm.weight.empty() && decoder_.config.residual_scale == 1;
+  const Rows joined = straight ? residual : rows_of(joined_, total_, residual.columns);
+  const Projection projection{&linear, joined, pair, straight ? Write::add : Write::set};
+  apply(x, {&projection, 1}, groups_);
+  if (straight) return;
   if (!norm.weight.empty()) kernels::rms_norm(pool_, joined, norm.weight, decoder_.config.norm_epsilon, joined);
   kernels::add(pool_, joined, residual, decoder_.config.residual_scale);
 }

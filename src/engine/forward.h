@@ -18,6 +18,7 @@
 #include "engine/adapter.h"
 #include "engine/kv_pool.h"
 #include "kernels/attention.h"
+#include "kernels/integer.h"
 #include "kernels/rope.h"
 #include "models/decoder.h"
 
@@ -31,10 +32,14 @@ struct ForwardSpan {
   std::span<KvBlock* const> blocks;      // cover position + rows; unused without a cache
 };
 
+// How rows are multiplied with block-quantised weights: as stored, widened to float exactly, or with activations rounded to 8 bits and
+// summed in whole numbers (kernels/integer.h), which is several times as fast. Float weights are always multiplied exactly.
+enum class Products { exact, integer };
+
 class Forward {
  public:
   // cache: null for whole documents.
-  Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache);
+  Forward(const models::Decoder& decoder, ThreadPool& pool, const KvLayout* cache, Products products = Products::exact);
 
   // Runs the layers. ids: all rows, span after span. The hidden states stay inside until the next run().
   void run(std::span<const int32_t> ids, std::span<const ForwardSpan> spans);
@@ -48,6 +53,18 @@ class Forward {
     size_t row, rows;
     const Adapter* adapter;
   };
+  // An adapter's matrices for one linear of one layer, or for the head.
+  struct PairOf {
+    size_t layer = 0;
+    LowRank AdapterLayer::*member = nullptr;   // null: the head
+    const LowRank& operator()(const Adapter& adapter) const { return member == nullptr ? adapter.head : adapter.layers[layer].*member; }
+  };
+  struct Projection {
+    const models::Linear* linear;
+    kernels::Rows y;
+    PairOf pair;
+    kernels::Write write = kernels::Write::set;
+  };
   struct RopeGroup {
     size_t row, rows;
     const kernels::RopeTable* table;
@@ -58,23 +75,25 @@ class Forward {
   void plan_rotation(const models::Rope& rope, std::span<const ForwardSpan> spans, std::vector<RopeGroup>& groups);
   void run_layer(size_t index, std::span<const ForwardSpan> spans);
   // residual_ (+)= scale * norm(W x): how attention and MLP join the residual stream.
-  template <typename Select>
-  void join(const models::Linear& linear, kernels::ConstRows x, const models::Norm& norm, Select select);
+  void join(const models::Linear& linear, kernels::ConstRows x, const models::Norm& norm, PairOf pair);
   kernels::ConstRows norm_rows(const models::Norm& norm, kernels::ConstRows x);   // x itself without a norm
   void norm_heads(const models::DecoderLayer& layer, kernels::Rows q, kernels::Rows k);
   void rotate(size_t index, kernels::Rows q, kernels::Rows k);
   void attend(size_t index, std::span<const ForwardSpan> spans);
   void attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape);
-  // y (+)= W x + bias + adapters.
-  template <typename Select>
-  void apply(const models::Linear& linear, kernels::ConstRows x, kernels::Rows y, kernels::Write write, std::span<const Group> groups, Select select);
+  // y (+)= W x + bias + adapters, for linears that read the same rows.
+  void apply(kernels::ConstRows x, std::span<const Projection> projections, std::span<const Group> groups);
+  void apply_adapter(const Projection& projection, kernels::ConstRows x, const Group& group, bool apart);
   // y (+)= row_scale * (W x + scale * B A x) + bias, for rows of one DoRA adapter.
   void apply_dora(const models::Linear& linear, const LowRank& pair, kernels::ConstRows x, kernels::Rows y, kernels::Write write);
+  // The products alone, integer ones together.
+  void multiply(kernels::ConstRows x, std::span<const kernels::IntegerProduct> products);
   kernels::Rows rows_of(std::vector<float>& buffer, size_t rows, size_t columns);
 
   const models::Decoder& decoder_;
   ThreadPool& pool_;
   const KvLayout* cache_;
+  Products products_;
   // By the rope and what its inverse_frequencies_for() depends on.
   std::map<std::pair<const models::Rope*, uint64_t>, kernels::RopeTable> rope_tables_;
 
@@ -85,6 +104,8 @@ class Forward {
   std::vector<uint32_t> documents_;
   std::vector<std::byte*> block_pointers_;
   std::vector<kernels::CachedQuery> queries_;
+  kernels::ActivationBlocks activations_;
+  std::vector<kernels::IntegerProduct> together_, integer_;
   std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, combined_, selected_, logits_;
 };
 

@@ -66,7 +66,7 @@ struct Scheduler::Sequence {
 
 Scheduler::Scheduler(const models::Decoder& decoder, const text::Tokenizer& tokenizer, ThreadPool& pool, SchedulerOptions options)
     : decoder_(decoder), tokenizer_(tokenizer), pool_(pool), options_(std::move(options)), kv_(options_.layout, options_.kv_bytes_max),
-      forward_(decoder, pool, &kv_.layout()), thread_([this] { loop(); }) {}
+      forward_(decoder, pool, &kv_.layout(), options_.products), thread_([this] { loop(); }) {}
 
 Scheduler::~Scheduler() {
   {

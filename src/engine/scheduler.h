@@ -38,6 +38,7 @@ struct SchedulerOptions {
   uint32_t sequences_max = 32;
   uint32_t context = 0;
   uint32_t step_tokens_max = 512;
+  Products products = Products::exact;
   std::vector<int32_t> eos_ids;
 };
 

@@ -11,6 +11,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/dispatch.h"
+#include "kernels/integer.h"
 #include "kernels/optimizer.h"
 #include "kernels/rope.h"
 #include "kernels/rows.h"
@@ -29,6 +30,19 @@ struct GemmJob {
   size_t b_stride = 0;
   bool b_transposed = false;
   size_t k = 0;
+  const float* bias = nullptr;
+  float* c = nullptr;
+  size_t c_row = 0;
+  bool add = false;
+  float scale = 1.0f;
+};
+
+// One product of integer.h.
+struct IntegerJob {
+  const ActivationBlock* x = nullptr;    // as ActivationBlocks::data()
+  size_t rows = 0, blocks = 0;           // of the activations
+  tensor::WeightView weight;
+  size_t stride = 0;                     // bytes from one stored row to the next
   const float* bias = nullptr;
   float* c = nullptr;
   size_t c_row = 0;
@@ -92,6 +106,11 @@ struct Table {
   // Rows [row0, row1) of one query for one kv head and its group of query heads.
   void (*attention_cached)(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t kv_head, size_t row0,
                            size_t row1) noexcept;
+
+  // Blocks of 32 values of one row -> out[0], out[step], ….
+  void (*activation_blocks)(const float* x, size_t count, ActivationBlock* out, size_t step) noexcept;
+  // Outputs [n0, n1) of the rows of chunks [chunk0, chunk1).
+  void (*integer_tile)(const IntegerJob& job, size_t chunk0, size_t chunk1, size_t n0, size_t n1) noexcept;
 };
 
 inline constexpr size_t kAttentionRows = 64;      // query rows of a task
@@ -101,7 +120,12 @@ inline constexpr size_t kHeadDimMax = 256;
 // The table of the instruction set in use.
 const Table& table() noexcept;
 
-namespace reference { extern const Table kTable; }
+namespace reference {
+extern const Table kTable;
+// integer.cpp of the folder; vector instruction sets use it for matrices of fewer than eight outputs.
+void activation_blocks(const float* x, size_t count, ActivationBlock* out, size_t step) noexcept;
+void integer_tile(const IntegerJob& job, size_t chunk0, size_t chunk1, size_t n0, size_t n1) noexcept;
+}  // namespace reference
 namespace isa_avx2 { extern const Table kTable; }
 namespace isa_avx512 { extern const Table kTable; }
 

@@ -49,20 +49,20 @@ unsigned strip_nibble(const std::byte* qs, size_t i) { return byte_at(qs, i / 64
 // 128 values in 32 bytes: the crumbs of q2_k and q3_k.
 unsigned strip_crumb(const std::byte* qs, size_t i) { return byte_at(qs, i / 128 * 32 + i % 32) >> (i / 32 % 4 * 2) & 3; }
 
-float value_q2_k(const std::byte* b, size_t i) {
+BlockPart part_q2_k(const std::byte* b, size_t i) {
   const unsigned scale = byte_at(b, i / 16);
   const float d = half_at(b, 80) * static_cast<float>(scale & 15), m = half_at(b, 82) * static_cast<float>(scale >> 4);
-  return d * static_cast<float>(strip_crumb(b + 16, i)) - m;
+  return {static_cast<int>(strip_crumb(b + 16, i)), d, -m};
 }
 
 // Sixteen 6-bit scales: low halves in 8 bytes, then the high crumbs of scales j, j + 4, j + 8, j + 12 in byte j % 4 of 4 bytes.
-float value_q3_k(const std::byte* b, size_t i) {
+BlockPart part_q3_k(const std::byte* b, size_t i) {
   const std::byte* scales = b + 96;
   const size_t j = i / 16;
   const unsigned low = byte_at(scales, j % 8) >> (j / 8 * 4) & 15, high = byte_at(scales, 8 + j % 4) >> (j / 4 * 2) & 3;
   const float d = half_at(b, 108) * static_cast<float>(static_cast<int>(low | high << 4) - 32);
   const unsigned third = byte_at(b, i % 32) >> (i / 32) & 1;
-  return d * static_cast<float>(static_cast<int>(strip_crumb(b + 32, i)) - (third != 0 ? 0 : 4));
+  return {static_cast<int>(strip_crumb(b + 32, i)) - (third != 0 ? 0 : 4), d, 0};
 }
 
 struct ScaleMin {
@@ -75,54 +75,66 @@ ScaleMin scale_min(const std::byte* scales, size_t j) {
   return {static_cast<float>((low & 15) | byte_at(scales, j - 4) >> 6 << 4), static_cast<float>(low >> 4 | byte_at(scales, j) >> 6 << 4)};
 }
 
-float value_k45(const std::byte* b, size_t i, unsigned q) {
+BlockPart part_k45(const std::byte* b, size_t i, unsigned q) {
   const ScaleMin sub = scale_min(b + 4, i / 32);
-  return half_at(b, 0) * sub.scale * static_cast<float>(q) - half_at(b, 2) * sub.min;
+  return {static_cast<int>(q), half_at(b, 0) * sub.scale, -(half_at(b, 2) * sub.min)};
 }
-float value_q4_k(const std::byte* b, size_t i) { return value_k45(b, i, strip_nibble(b + 16, i)); }
-float value_q5_k(const std::byte* b, size_t i) {
-  return value_k45(b, i, strip_nibble(b + 48, i) | (byte_at(b, 16 + i % 32) >> (i / 32) & 1) << 4);
+BlockPart part_q4_k(const std::byte* b, size_t i) { return part_k45(b, i, strip_nibble(b + 16, i)); }
+BlockPart part_q5_k(const std::byte* b, size_t i) {
+  return part_k45(b, i, strip_nibble(b + 48, i) | (byte_at(b, 16 + i % 32) >> (i / 32) & 1) << 4);
 }
 
-float value_q6_k(const std::byte* b, size_t i) {
+BlockPart part_q6_k(const std::byte* b, size_t i) {
   const size_t half = i / 128, strip = i / 32 % 4, lane = i % 32;
   const unsigned low = byte_at(b, half * 64 + strip % 2 * 32 + lane) >> (strip / 2 * 4) & 15;
   const unsigned high = byte_at(b, 128 + half * 32 + lane) >> (strip * 2) & 3;
   const auto scale = static_cast<float>(static_cast<int8_t>(b[192 + i / 16]));
-  return half_at(b, 208) * scale * static_cast<float>(static_cast<int>(low | high << 4) - 32);
+  return {static_cast<int>(low | high << 4) - 32, half_at(b, 208) * scale, 0};
 }
 
-float value_iq4_xs(const std::byte* b, size_t i) {
+BlockPart part_iq4_xs(const std::byte* b, size_t i) {
   const size_t j = i / 32;
   uint16_t high_bits;
   std::memcpy(&high_bits, b + 2, 2);
   const unsigned low = byte_at(b, 4 + j / 2) >> (j % 2 * 4) & 15, high = high_bits >> (2 * j) & 3u;
   const float d = half_at(b, 0) * static_cast<float>(static_cast<int>(low | high << 4) - 32);
-  return d * static_cast<float>(kLevels[nibble(b + 8 + j * 16, i % 32)]);
+  return {kLevels[nibble(b + 8 + j * 16, i % 32)], d, 0};
 }
 
 }  // namespace
 
-float block_value(DType dtype, const std::byte* b, size_t i) noexcept {
+BlockPart block_part(DType dtype, const std::byte* b, size_t i) noexcept {
   switch (dtype) {
-    case DType::q8_0: return half_at(b, 0) * static_cast<float>(static_cast<int8_t>(b[2 + i]));
-    case DType::q4_0: return half_at(b, 0) * static_cast<float>(nibble_int(b + 2, i) - 8);
-    case DType::q4_1: return half_at(b, 0) * static_cast<float>(nibble(b + 4, i)) + half_at(b, 2);
-    case DType::q5_0: return half_at(b, 0) * static_cast<float>(static_cast<int>(nibble(b + 6, i) | bit_at(b + 2, i) << 4) - 16);
-    case DType::q5_1: return half_at(b, 0) * static_cast<float>(nibble(b + 8, i) | bit_at(b + 4, i) << 4) + half_at(b, 2);
-    case DType::q2_k: return value_q2_k(b, i);
-    case DType::q3_k: return value_q3_k(b, i);
-    case DType::q4_k: return value_q4_k(b, i);
-    case DType::q5_k: return value_q5_k(b, i);
-    case DType::q6_k: return value_q6_k(b, i);
-    case DType::iq4_nl: return half_at(b, 0) * static_cast<float>(kLevels[nibble(b + 2, i)]);
-    case DType::iq4_xs: return value_iq4_xs(b, i);
-    case DType::mxfp4: return std::ldexp(1.0f, static_cast<int>(b[0]) - 128) * static_cast<float>(kTwiceFp4[nibble(b + 1, i)]);
+    case DType::q8_0: return {static_cast<int8_t>(b[2 + i]), half_at(b, 0), 0};
+    case DType::q4_0: return {nibble_int(b + 2, i) - 8, half_at(b, 0), 0};
+    case DType::q4_1: return {nibble_int(b + 4, i), half_at(b, 0), half_at(b, 2)};
+    case DType::q5_0: return {static_cast<int>(nibble(b + 6, i) | bit_at(b + 2, i) << 4) - 16, half_at(b, 0), 0};
+    case DType::q5_1: return {static_cast<int>(nibble(b + 8, i) | bit_at(b + 4, i) << 4), half_at(b, 0), half_at(b, 2)};
+    case DType::q2_k: return part_q2_k(b, i);
+    case DType::q3_k: return part_q3_k(b, i);
+    case DType::q4_k: return part_q4_k(b, i);
+    case DType::q5_k: return part_q5_k(b, i);
+    case DType::q6_k: return part_q6_k(b, i);
+    case DType::iq4_nl: return {kLevels[nibble(b + 2, i)], half_at(b, 0), 0};
+    case DType::iq4_xs: return part_iq4_xs(b, i);
+    case DType::mxfp4: return {kTwiceFp4[nibble(b + 1, i)], std::ldexp(1.0f, static_cast<int>(b[0]) - 128), 0};
     case DType::f32:
     case DType::f16:
     case DType::bf16: break;
   }
-  return NAN;
+  return {0, NAN, 0};
+}
+
+bool blocks_add(DType dtype) noexcept {
+  return dtype == DType::q4_1 || dtype == DType::q5_1 || dtype == DType::q2_k || dtype == DType::q4_k || dtype == DType::q5_k;
+}
+
+size_t group_size(DType dtype) noexcept { return dtype == DType::q2_k || dtype == DType::q3_k || dtype == DType::q6_k ? 16 : 32; }
+
+float block_value(DType dtype, const std::byte* b, size_t i) noexcept {
+  const BlockPart part = block_part(dtype, b, i);
+  const float product = part.scale * static_cast<float>(part.whole);
+  return blocks_add(dtype) ? product + part.add : product;
 }
 
 }  // namespace lyceum::kernels::reference

@@ -298,6 +298,6 @@ void attention_cached(const AttentionShape& shape, const CachedQuery& query, Con
 
 const Table kTable = {Isa::reference, gemm_tile, rms_norm, rms_norm_dx, rms_norm_dweight, column_sum, rope, silu_mul, gelu_mul, silu_mul_backward,
                       add, scale, exp_all, softmax, log_sum_exp, softmax_gradient, adamw, sum_squares, dequantize, quantize,
-                      attention_rows, attention_gradient, attention_cached};
+                      attention_rows, attention_gradient, attention_cached, activation_blocks, integer_tile};
 
 }  // namespace lyceum::kernels::reference
