@@ -88,6 +88,7 @@ INSTANTIATE_TEST_SUITE_P(Switches, Gradients, testing::Values("llama_gqa", "llam
 struct AdapterCase {
   std::string folder, base;
   bool rslora = false, dora = false;
+  double loraplus = 1;
 };
 LoraOptions options_of(const AdapterCase& each) { return {.r = 4, .alpha = 8, .rslora = each.rslora, .dora = each.dora}; }
 fs::path base_of(const AdapterCase& each) { return kGoldens / "lora" / each.base / "base"; }
@@ -118,6 +119,7 @@ TEST_P(LoraRun, FiftyStepsAgreeWithPeft) {
   options.rows_per_batch = expected.at("rows_per_batch").to_number<size_t>();
   options.accumulation = expected.at("accumulation").to_number<size_t>();
   options.weight_decay = 0.01;
+  options.loraplus_ratio = GetParam().loraplus;
   options.network.positions_max = 64;
   Trainer trainer(*model, rows, pool, options);
   double worst = 0;
@@ -151,7 +153,8 @@ TEST_P(LoraRun, AdapterFileSurvivesReadingAndWriting) {
 INSTANTIATE_TEST_SUITE_P(Models, LoraRun,
                          testing::Values(AdapterCase{"llama_gqa", "llama_gqa"}, AdapterCase{"qwen2_bias", "qwen2_bias"},
                                          AdapterCase{"llama_gqa_rslora", "llama_gqa", true, false}, AdapterCase{"llama_gqa_dora", "llama_gqa", false, true},
-                                         AdapterCase{"qwen2_bias_dora", "qwen2_bias", false, true}),
+                                         AdapterCase{"qwen2_bias_dora", "qwen2_bias", false, true},
+                                         AdapterCase{"llama_gqa_loraplus", "llama_gqa", false, false, 8}, AdapterCase{"qwen2_bias_dora_loraplus", "qwen2_bias", false, true, 4}),
                          [](const auto& each) { return each.param.folder; });
 
 struct PreferenceCase {

@@ -231,11 +231,12 @@ class Job {
     options.beta1 = recipe_.adam_beta1;
     options.beta2 = recipe_.adam_beta2;
     options.epsilon = recipe_.adam_epsilon;
+    if (recipe_.loraplus_lr_ratio > 0) options.loraplus_ratio = recipe_.loraplus_lr_ratio;
     options.max_gradient_norm = recipe_.max_grad_norm;
     options.seed = recipe_.seed;
     options.objective = pairs() ? Objective::preference : Objective::next_token;
     options.preference = preference_options();
-    options.network = {.recompute = recipe_.gradient_checkpointing, .positions_max = recipe_.seq_len};
+    options.network = {.recompute = recipe_.gradient_checkpointing, .embedding_noise = recipe_.neftune_noise_alpha, .positions_max = recipe_.seq_len};
     return options;
   }
 

@@ -104,6 +104,16 @@ TEST_F(JobRuns, DoraIsTheSameWithAnyThreadsAndWhenResumed) {
   EXPECT_EQ(run("dora3", lora_spec(model.output, changes)).output_sha256, whole.output_sha256);
 }
 
+TEST_F(JobRuns, LoraPlusAndEmbeddingNoiseChangeTheResultButNotWithThreadsOrAResume) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  const json::object changes = {{"loraplus_lr_ratio", 4}, {"neftune_noise_alpha", 5}};
+  const JobResult both = run("both", lora_spec(model.output, changes), {.threads = 1});
+  for (const auto& item : changes) EXPECT_NE(run("only" + std::string(item.key()), lora_spec(model.output, {{item.key(), item.value()}})).output_sha256, both.output_sha256);
+  stop_after_ = 3;
+  EXPECT_TRUE(run("parts", lora_spec(model.output, changes), {.cancel = &cancel_}).cancelled);
+  EXPECT_EQ(run("parts", lora_spec(model.output, changes), {.threads = 2}).output_sha256, both.output_sha256);
+}
+
 TEST_F(JobRuns, BestEvaluationIsKeptStopsEarlyAndSurvivesAResume) {
   const JobResult model = run("base", spec(pretrain_recipe()));
   // Too fast a rate: the held-out loss falls, then rises.

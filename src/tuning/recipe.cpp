@@ -133,6 +133,8 @@ const std::vector<Key>& keys() {
       key("lora_alpha", &Recipe::lora_alpha, {}, "its scale is alpha / r"),
       key("lora_dropout", &Recipe::lora_dropout, {}, "on the adapter's input"),
       key("use_rslora", &Recipe::use_rslora, {"peft_use_rslora"}, "scale is alpha / sqrt(r)"),
+      key("neftune_noise_alpha", &Recipe::neftune_noise_alpha, {"noisy_embedding_alpha"}, "NEFTune: evenly drawn noise of alpha / sqrt(length * hidden) on the embeddings while training; 5 is usual, 0 = none"),
+      key("loraplus_lr_ratio", &Recipe::loraplus_lr_ratio, {}, "LoRA+: the learning rate of B (and of DoRA's magnitudes) over that of A, which is learning_rate; 16 is usual, 0 = one rate"),
       key("use_dora", &Recipe::use_dora, {"peft_use_dora"}, "DoRA: the adapted weight's row lengths are learned apart from their directions"),
       key("target_modules", &Recipe::target_modules, {"lora_target", "lora_target_modules"}, "module names; all-linear by default"),
       key("save_steps", &Recipe::save_steps, {}, "a checkpoint every so many steps"),
@@ -216,6 +218,9 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.near_duplicate_threshold == 0 || (recipe.near_duplicate_threshold >= 0.5 && recipe.near_duplicate_threshold <= 1),
           "near_duplicate_threshold must be 0 (off) or between 0.5 and 1");
   require(recipe.lora_dropout < 1, "lora_dropout must be below 1");
+  require(recipe.loraplus_lr_ratio == 0 || (recipe.loraplus_lr_ratio >= 1 && recipe.loraplus_lr_ratio <= 1000), "loraplus_lr_ratio must be 0 (off) or between 1 and 1000");
+  require(recipe.neftune_noise_alpha == 0 || recipe.objective == "sft", "neftune_noise_alpha is for objective sft: noise in one pass of a comparison would be compared, too");
+  require(recipe.loraplus_lr_ratio == 0 || recipe.method == "lora", "loraplus_lr_ratio needs method lora: it is the rate of B over that of A");
   require(recipe.lora_r >= 1 && recipe.lora_r <= 4096, "lora_r must be between 1 and 4096");
   require(recipe.max_steps > 0 || recipe.num_epochs > 0, "num_epochs or max_steps must be above 0");
   require(recipe.method != "pretrain" || !recipe.model.empty(), "pretrain needs 'model', the config.json of the new model");

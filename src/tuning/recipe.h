@@ -65,6 +65,7 @@ struct Recipe {
   double max_grad_norm = 1.0;
   uint64_t seed = 42;
   bool gradient_checkpointing = false;
+  double neftune_noise_alpha = 0;         // NEFTune: noise on the embeddings while training; 0 = none
 
   // LoRA.
   uint32_t lora_r = 16;
@@ -72,6 +73,7 @@ struct Recipe {
   double lora_dropout = 0;
   bool use_rslora = false;
   bool use_dora = false;
+  double loraplus_lr_ratio = 0;           // LoRA+: the learning rate of B over that of A; 0 = one rate
   std::vector<std::string> target_modules;   // empty = all linear layers but the head
 
   // Running and saving.

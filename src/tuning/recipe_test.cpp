@@ -34,6 +34,12 @@ TEST(Recipe, AliasAndNameTogetherAreRefused) { EXPECT_NE(error_of(R"({"r": 4, "l
 TEST(Recipe, WrongTypeNamesTheKey) { EXPECT_NE(error_of(R"({"seed": "abc"})").find("'seed'"), std::string::npos); }
 TEST(Recipe, BadYamlIsAnError) { EXPECT_FALSE(error_of("a: [", "x.yaml").empty()); }
 
+TEST(Recipe, WhatNeedsAnotherMethodIsRefused) {
+  EXPECT_NE(error_of(R"({"method": "full", "loraplus_lr_ratio": 16})").find("needs method lora"), std::string::npos);
+  EXPECT_NE(error_of(R"({"loraplus_lr_ratio": 0.5})").find("between 1 and 1000"), std::string::npos);
+  EXPECT_NE(error_of(R"({"objective": "dpo", "neftune_noise_alpha": 5})").find("is for objective sft"), std::string::npos);
+}
+
 TEST(Recipe, TextRoundTrip) {
   Recipe recipe;
   recipe.lora_r = 7;

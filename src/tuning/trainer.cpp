@@ -68,13 +68,13 @@ void Trainer::update(double rate, double gradient_norm) {
   double factor = 1.0;
   if (options_.max_gradient_norm > 0) factor = std::min(1.0, options_.max_gradient_norm / (gradient_norm + 1e-6));
   kernels::AdamW adam;
-  adam.learning_rate = static_cast<float>(rate);
   adam.beta1 = static_cast<float>(options_.beta1);
   adam.beta2 = static_cast<float>(options_.beta2);
   adam.epsilon = static_cast<float>(options_.epsilon);
   adam.step = steps_done_ + 1;
   adam.gradient_scale = static_cast<float>(factor);
   for (Parameter& parameter : model_.parameters) {
+    adam.learning_rate = static_cast<float>(parameter.after_a ? rate * options_.loraplus_ratio : rate);
     adam.weight_decay = parameter.decay ? static_cast<float>(options_.weight_decay) : 0.0f;
     kernels::adamw(pool_, adam, parameter.value, parameter.gradient, parameter.first, parameter.second);
   }

@@ -30,6 +30,7 @@ struct TrainOptions {
   size_t accumulation = 1;
   double weight_decay = 0;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double loraplus_ratio = 1;        // LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the rate of what follows A over that of A
   double max_gradient_norm = 1.0;   // 0 = no clipping
   uint64_t seed = 42;
   NetworkOptions network;

@@ -12,6 +12,7 @@
 #include "kernels/embedding.h"
 #include "kernels/matmul.h"
 #include "kernels/rms_norm.h"
+#include "tuning/model/embedding_noise.h"
 #include "tuning/model/linear_pass.h"
 
 namespace lyceum::tuning {
@@ -162,6 +163,7 @@ struct Network::State {
     const size_t tokens = batch.tokens();
     const Rows x = stream.rows(tokens, hidden);
     kernels::embed(pool, model.embedding.weight, batch.ids, x);
+    if (keep && options.embedding_noise > 0 && dropout_key != 0) add_embedding_noise(pool, x, batch.segments, options.embedding_noise, dropout_key);
     for (size_t i = 0; i < model.layers.size(); ++i) {
       if (keep) copy_rows(x, inputs[i].rows(tokens, hidden));
       layer_forward(model.layers[i], keep ? memory(i) : memories[0], batch, x);

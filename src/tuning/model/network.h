@@ -21,6 +21,7 @@ namespace lyceum::tuning {
 struct NetworkOptions {
   bool recompute = false;
   size_t head_chunk_rows = 256;
+  double embedding_noise = 0;    // NEFTune's alpha (embedding_noise.h), in passes with gradients; 0 = none
   size_t positions_max = 4096;   // the longest sample that will come
 };
 

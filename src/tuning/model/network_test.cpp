@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "models/load.h"
 #include "tuning/data/pack.h"
+#include "tuning/model/embedding_noise.h"
 #include "tuning/model/tiny_models.h"
 
 namespace lyceum::tuning {
@@ -152,6 +153,47 @@ TEST_P(EveryModel, GradientsUnderDropoutAgreeWithFiniteDifferences) {
       model->parameters[i].gradient = kept[i];
       expect_slope_agrees(*model, model->parameters[i], 5, [&] { return network.forward_backward(batch, 0.0f, 77); });
     }
+  }
+}
+
+TEST(EmbeddingNoise, IsEvenWithinItsBoundAndTheSameForAnyThreads) {
+  constexpr size_t kTokens = 600, kHidden = 32;
+  const std::vector<Segment> segments = {{0, 100}, {100, 600}};
+  std::vector<float> noise(kTokens * kHidden), again = noise;
+  ThreadPool one(1), three(3);
+  add_embedding_noise(one, {noise.data(), kTokens, kHidden}, segments, 5, 77);
+  add_embedding_noise(three, {again.data(), kTokens, kHidden}, segments, 5, 77);
+  EXPECT_EQ(noise, again);
+  for (const Segment& segment : segments) {
+    const double bound = 5 / std::sqrt(static_cast<double>(segment.end - segment.begin) * kHidden);
+    double sum = 0, squares = 0, largest = 0;
+    for (size_t i = segment.begin * kHidden; i < segment.end * kHidden; ++i) {
+      sum += noise[i], squares += double{noise[i]} * noise[i];
+      largest = std::max(largest, std::abs(double{noise[i]}));
+    }
+    const auto count = static_cast<double>((segment.end - segment.begin) * kHidden);
+    EXPECT_LE(largest, bound * (1 + 1e-6));
+    EXPECT_GT(largest, bound * 0.99);
+    EXPECT_NEAR(sum / count, 0, 0.03 * bound);
+    EXPECT_NEAR(squares / count, bound * bound / 3, 0.02 * bound * bound);   // the variance of an even distribution
+  }
+}
+
+// Noise only where gradients are taken; the gradients are those of the noisy pass.
+TEST_P(EveryModel, GradientsUnderEmbeddingNoiseAgreeWithFiniteDifferences) {
+  const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6});
+  ThreadPool pool(1);
+  Network plain(*model, pool, {.positions_max = 64}), noisy(*model, pool, {.embedding_noise = 5, .positions_max = 64});
+  const Batch batch = packed(samples_for_test(model->config.vocab, 2));
+  EXPECT_EQ(noisy.loss(batch), plain.loss(batch));
+  clear_gradients(*model);
+  EXPECT_NE(noisy.forward_backward(batch, 1.0f, 77), plain.loss(batch));
+  const std::vector<float> gradients = all_gradients(*model);
+  size_t at = 0;
+  for (Parameter& parameter : model->parameters) {
+    parameter.gradient.assign(gradients.begin() + static_cast<ptrdiff_t>(at), gradients.begin() + static_cast<ptrdiff_t>(at + parameter.size()));
+    at += parameter.size();
+    expect_slope_agrees(*model, parameter, 5, [&] { return noisy.forward_backward(batch, 0.0f, 77); });
   }
 }
 

@@ -144,6 +144,7 @@ void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& opti
   const size_t in = linear.weight.columns, out = linear.weight.rows;
   Parameter& a = add_parameter(model, linear.name + ".lora_A.weight", options.r, in, false);
   Parameter& b = add_parameter(model, linear.name + ".lora_B.weight", out, options.r, false);
+  b.after_a = true;
   // kaiming_uniform with a = sqrt(5) is U(-1/sqrt(in), 1/sqrt(in)).
   Rng rng = rng_for(options.seed, a.name);
   const double bound = 1.0 / std::sqrt(static_cast<double>(in));
@@ -156,6 +157,7 @@ void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& opti
 void attach_dora(TrainModel& model, TrainLinear& linear, ThreadPool& pool) {
   Parameter& magnitude = add_parameter(model, linear.name + ".lora_magnitude_vector", 1, linear.weight.rows, true);
   magnitude.decay = true;
+  magnitude.after_a = true;
   DoraScale& dora = model.dora_scales.emplace_back();
   dora.magnitude = &magnitude;
   dora.square_norms = kernels::row_square_norms(pool, linear.weight);

@@ -28,6 +28,7 @@ struct Parameter {
   size_t columns = 0;
   bool vector = false;  // stored with shape (columns)
   bool decay = true;    // weight decay applies (not to norms and biases)
+  bool after_a = false; // LoRA's B, DoRA's magnitudes: LoRA+ gives them a higher rate
   std::vector<float> value, gradient, first, second;
   size_t size() const noexcept { return rows * columns; }
   tensor::WeightView view() const noexcept;

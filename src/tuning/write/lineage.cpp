@@ -137,7 +137,7 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   row("trained parameters", fmt::format("{}", facts.trainable_parameters));
   row("steps", fmt::format("{} of {} x {} rows of {} tokens", facts.steps, recipe.gradient_accumulation_steps, recipe.micro_batch_size, recipe.seq_len));
   row("tokens seen", fmt::format("{}", facts.tokens_seen));
-  row("learning rate", fmt::format("{} ({})", recipe.learning_rate, recipe.lr_scheduler));
+  row("learning rate", fmt::format("{} ({}){}", recipe.learning_rate, recipe.lr_scheduler, recipe.loraplus_lr_ratio > 1 ? fmt::format(", LoRA+ with {} times that for B", recipe.loraplus_lr_ratio) : ""));
   row("seed", fmt::format("{}", recipe.seed));
   if (facts.best_step > 0) {
     row("held-out loss", fmt::format("{:.4f} at step {}, the best of {} measurements{}{}", facts.best_loss, facts.best_step, facts.evaluations.size(),

@@ -5,7 +5,7 @@
                          batch, taken in float64, for small random models with every switch of DecoderConfig
     lora/<model>/        base/, initial/ (an adapter saved by PEFT), expected.json (losses and learning rates of 50 AdamW steps in
                          float32), final.safetensors (the adapter after them)
-    lora/<model>_<variant>/  the same over that model's base with rsLoRA or DoRA; DoRA also has gradients.safetensors, the adapter's
+    lora/<model>_<variant>/  the same over that model's base with rsLoRA, DoRA or LoRA+ (PEFT's optimizer); DoRA also has gradients.safetensors, the adapter's
                          gradients of the first row in float64
     dpo/<model>_<variant>/, orpo/<model>/   50 steps of DPO (ORPO has no reference) from a saved adapter, its reference the model with the adapter off: losses, rewards and
                          log-probabilities by TRL's names
@@ -22,6 +22,7 @@ import sys
 
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.optimizers import create_loraplus_optimizer
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, get_cosine_schedule_with_warmup
 
@@ -159,7 +160,11 @@ def adapter_gradients(folder, spec, row, options):
 def train(model, rows, step_loss, folder, out):
     """50 AdamW steps; step_loss(rows of a step) gives the loss and what else to record of it."""
     parameters = [p for p in model.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.01)
+    common = dict(betas=(0.9, 0.999), eps=1e-8)
+    if "loraplus_lr_ratio" in out:
+        optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, lr=2e-3, loraplus_lr_ratio=out["loraplus_lr_ratio"], loraplus_weight_decay=0.01, **common)
+    else:
+        optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01, **common)
     schedule = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=out["steps"])
     out.update(losses=[], norms=[], rates=[])
     at, count = 0, out["rows_per_batch"] * out["accumulation"]
@@ -180,7 +185,7 @@ def train(model, rows, step_loss, folder, out):
     print(folder.relative_to(HERE), "losses", out["losses"][0], "->", out["losses"][-1])
 
 
-def lora(name, spec, variant="", **options):
+def lora(name, spec, variant="", loraplus=None, **options):
     folder = HERE / "lora" / (name + variant)
     base = build(spec, torch.float32)
     if not variant:
@@ -191,6 +196,8 @@ def lora(name, spec, variant="", **options):
     samples = make_samples(spec["vocab_size"], 40, 2)
     rows = pack(samples, 64)
     out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "samples": samples}
+    if loraplus:
+        out["loraplus_lr_ratio"] = loraplus
     if options.get("use_dora"):
         out["gradient_loss"] = adapter_gradients(folder, spec, rows[0], options)
 
@@ -305,6 +312,8 @@ RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]
 RUNS |= {f"lora/{model}": lambda model=model: lora(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
 RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_dora", use_dora=True) for model in ("llama_gqa", "qwen2_bias")}
 RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
+RUNS["lora/llama_gqa_loraplus"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_loraplus", loraplus=8)
+RUNS["lora/qwen2_bias_dora_loraplus"] = lambda: lora("qwen2_bias", MODELS["qwen2_bias"], "_dora_loraplus", loraplus=4, use_dora=True)
 RUNS["dpo/llama_gqa_plain"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_plain", 0.5, 0.0)
 RUNS["dpo/qwen2_bias_smoothed"] = lambda: dpo("qwen2_bias", MODELS["qwen2_bias"], "_smoothed", 0.3, 0.1, use_dora=True)
 RUNS["orpo/llama_gqa"] = lambda: orpo("llama_gqa", MODELS["llama_gqa"], 0.5)
