@@ -361,6 +361,7 @@ static void gemm_block(const GemmJob& job, size_t m0, size_t m1, size_t n, size_
 
 static constexpr int kRowGroups = 2;             // groups of eight outputs at once: more were slower, they crowd the cache sets
 static constexpr size_t kPrefetchBytes = 256;    // ahead in each row, into L2
+static constexpr size_t kCloseBytes = 64 << 10;  // of rows that the L2 cache holds beside the next ones
 static constexpr int kBlockGroups = 2;           // the same for block types
 static constexpr size_t kBlockPrefetchBytes = 512;
 
@@ -416,6 +417,9 @@ static void row_groups_bf16(const GemmJob& job, size_t n) {
   const size_t stride = job.b_stride, whole = job.k / 16 * 16;
   const std::byte* first = job.b + n * stride;
   const __m256i upper = _mm256_set1_epi32(static_cast<int>(0xffff0000u));
+  // Short rows are no streams that the hardware would see: the rows behind these are asked for meanwhile, line by line.
+  const std::byte* behind = first + 8 * G * stride;
+  const bool close = 8 * G * stride <= kCloseBytes;
   __m256 sums[G];
 #pragma GCC unroll 4
   for (int g = 0; g < G; ++g) sums[g] = _mm256_setzero_ps();
@@ -426,10 +430,12 @@ static void row_groups_bf16(const GemmJob& job, size_t n) {
       const std::byte* rows = first + static_cast<size_t>(g) * 8 * stride;
 #pragma GCC unroll 8
       for (size_t i = 0; i < 8; ++i) {
-        if (k % 32 == 0) _mm_prefetch(reinterpret_cast<const char*>(rows + i * stride + kPrefetchBytes), _MM_HINT_T0);
-        pairs[g][i] = load32(rows + i * stride);
+        if (!close && k % 32 == 0) _mm_prefetch(reinterpret_cast<const char*>(rows + i * stride + kPrefetchBytes), _MM_HINT_T0);
       }
-      transpose_eight(pairs[g]);
+      turn_32(rows, stride, pairs[g]);
+    }
+    if (close) {
+      for (size_t line = 0; line < 256 * G; line += 64) _mm_prefetch(reinterpret_cast<const char*>(behind + 16 * G * k + line), _MM_HINT_T1);
     }
 #pragma GCC unroll 8
     for (int t = 0; t < 8; ++t) {

@@ -5,30 +5,6 @@
 //
 // Turned<D> says for one type: kOffset; kTop, the largest magnitude of what q holds; kSigned; load(), the next 32 values of eight rows.
 
-static inline __m256i two_rows(const std::byte* low, const std::byte* high) {
-  const __m256i first = _mm256_castsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(low)));
-  return _mm256_inserti128_si256(first, _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
-}
-
-// 16 bytes of eight rows: dword i of out[t] = bytes 4t to 4t + 3 of row i.
-static inline void turn_16(const std::byte* first, size_t stride, __m256i out[4]) {
-  __m256i pair[4];
-#pragma GCC unroll 4
-  for (size_t i = 0; i < 4; ++i) pair[i] = two_rows(first + i * stride, first + (i + 4) * stride);
-  const __m256i a = _mm256_unpacklo_epi32(pair[0], pair[1]), b = _mm256_unpackhi_epi32(pair[0], pair[1]);
-  const __m256i c = _mm256_unpacklo_epi32(pair[2], pair[3]), d = _mm256_unpackhi_epi32(pair[2], pair[3]);
-  out[0] = _mm256_unpacklo_epi64(a, c);
-  out[1] = _mm256_unpackhi_epi64(a, c);
-  out[2] = _mm256_unpacklo_epi64(b, d);
-  out[3] = _mm256_unpackhi_epi64(b, d);
-}
-
-// The same for 32 bytes.
-static inline void turn_32(const std::byte* first, size_t stride, __m256i out[8]) {
-  turn_16(first, stride, out);
-  turn_16(first + 16, stride, out + 4);
-}
-
 // 32 nibbles in 16 bytes of eight rows.
 static inline void turn_nibbles(const std::byte* first, size_t stride, __m256i q[8]) {
   turn_16(first, stride, q);
