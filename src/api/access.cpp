@@ -105,10 +105,20 @@ void check_access(const RouteRow& row, Context& context) {
   }
 }
 
-// OpenAI clients must send some key; one that is not ours means an anonymous caller there.
+// Clients of models' APIs must send some key; one that is not ours means an anonymous caller there.
 bool is_foreign_key(const RouteGroup& group, const http::Request& request) {
   const auto header = request.headers.find("Authorization");
-  return group.name == "openai" && header && header->starts_with("Bearer ") && !header->starts_with("Bearer hf_");
+  if (group.error_text == nullptr || !header) return false;
+  return *header == "Bearer" || (header->starts_with("Bearer ") && !header->starts_with("Bearer hf_"));   // some send an empty one
+}
+
+// Anthropic's clients name their key so.
+std::optional<hub::Caller> find_api_key_caller(const RouteGroup& group, const http::Request& request, Services& services) {
+  const auto key = request.headers.find("X-Api-Key");
+  if (group.error_text == nullptr || !key || !key->starts_with("hf_") || request.headers.find("Authorization")) return std::nullopt;
+  const auto caller = services.hub.authenticate(*key);
+  if (!caller) refuse_credentials();
+  return caller;
 }
 
 // An application may send its own secret in Basic form there (RFC 6749, 2.3.1), which is nobody's token.
@@ -146,7 +156,10 @@ void keep_answer(Context& context, const RouteRow& row, std::optional<uint64_t> 
 http::Response run(const RouteGroup& group, const RouteRow& row, http::Request& request, Services& services, Outcome& outcome) {
   const std::optional<uint64_t> version = services.hub.version();  // before anything is read
   Context context{request, services, {}, std::nullopt, std::nullopt};
-  if (row.access != Access::signed_url && !reads_own_credentials(group, row, request)) context.caller = authenticate(request, services);
+  if (row.access != Access::signed_url && !reads_own_credentials(group, row, request)) {
+    const auto keyed = find_api_key_caller(group, request, services);
+    context.caller = keyed ? *keyed : authenticate(request, services);
+  }
   context.caller.address = request.remote;
   outcome.anonymous = row.access != Access::signed_url && !context.caller.user;
   if (const auto resource = resource_of(group, row); services.limits != nullptr && !resource.empty()) {
@@ -167,23 +180,13 @@ void add_limit_headers(http::Response& response, const RateLimits::Verdict& limi
   if (limit.exceeded) response.headers.set("Retry-After", std::to_string(limit.reset_s));
 }
 
-std::string_view openai_type(Code code) {
-  switch (code) {
-    case Code::unauthorized: return "authentication_error";
-    case Code::forbidden: return "permission_error";
-    case Code::too_many_requests: return "rate_limit_error";
-    default: return http_status(code) >= 500 ? "server_error" : "invalid_request_error";
-  }
-}
-
 http::Response refusal(const RouteGroup& group, const Error& error, bool anonymous) {
   // Anonymous callers learn only that they could sign in.
   const bool hide = anonymous && (error.tag() == "RepoNotFound" || error.code() == Code::forbidden);
-  const Error shown = hide ? Error(Code::unauthorized, error.what(), error.tag()) : error;
+  const Error hidden(Code::unauthorized, error.what(), error.tag());
+  const Error& shown = hide ? hidden : error;
   http::Response response = error_answer(shown);
-  if (group.name == "openai")
-    response.body = json::serialize(json::object{{"error", json::object{{"message", shown.what()}, {"type", openai_type(shown.code())},
-                                                                        {"param", nullptr}, {"code", shown.tag().empty() ? json::value(nullptr) : json::value(shown.tag())}}}});
+  if (group.error_text != nullptr) response.body = group.error_text(shown);
   if (response.status == 401) {
     const bool git = group.name == "git" || group.name == "lfs";
     response.headers.set("WWW-Authenticate", git ? "Basic realm=\"Lyceum\", charset=\"UTF-8\"" : "Bearer realm=\"Lyceum\"");

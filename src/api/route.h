@@ -53,6 +53,9 @@ struct RouteRow {
 struct RouteGroup {
   std::string_view name;
   std::span<const RouteRow> rows;
+  // For the APIs of models. The body of a refusal in that API's form; null: the hub's. Their clients must send some key: one that is not
+  // ours (no "hf_") means an anonymous caller, and X-Api-Key counts like Authorization.
+  std::string (*error_text)(const Error&) = nullptr;
 };
 
 std::span<const RouteGroup> route_groups();                       // registry.cpp

@@ -17,7 +17,7 @@ struct Row {
 
 // Not asked: what stops or copies the whole hub, or starts another program.
 bool left_out(const RouteGroup& group, const RouteRow& row) {
-  return group.name == "git" || group.name == "openai" || row.pattern.find("backup") != std::string_view::npos || row.pattern.find("fsck") != std::string_view::npos;
+  return group.name == "git" || group.error_text != nullptr || row.pattern.find("backup") != std::string_view::npos || row.pattern.find("fsck") != std::string_view::npos;
 }
 
 const std::vector<Row>& rows() {

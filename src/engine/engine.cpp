@@ -68,6 +68,7 @@ class DecoderEngine final : public Engine {
   }
   std::vector<float> embed(std::span<const int32_t> tokens, const std::string& adapter) override;
   std::vector<float> score(std::span<const int32_t> tokens, const std::string& adapter) override;
+  std::vector<GeneratedToken> evaluate(std::span<const int32_t> tokens, size_t top, const std::string& adapter) override;
   std::vector<float> logits(std::span<const int32_t> tokens, const std::string& adapter) override;
 
  private:
@@ -189,6 +190,21 @@ std::vector<float> DecoderEngine::score(std::span<const int32_t> tokens, const s
     pool_.run(logits.rows, [&](size_t i, unsigned) {
       const size_t row = first + i;
       if (row < out.size()) out[row] = log_probability({logits.row(i), logits.columns}, tokens[row + 1]);
+    });
+  });
+  return out;
+}
+
+std::vector<GeneratedToken> DecoderEngine::evaluate(std::span<const int32_t> tokens, size_t top, const std::string& adapter) {
+  std::vector<GeneratedToken> out(tokens.empty() ? 0 : tokens.size() - 1);
+  for_logits(tokens, adapter, [&](size_t first, kernels::Rows logits) {
+    pool_.run(logits.rows, [&](size_t i, unsigned) {
+      if (first + i >= out.size()) return;
+      const std::span<const float> row{logits.row(i), logits.columns};
+      GeneratedToken& token = out[first + i];
+      token.id = tokens[first + i + 1];
+      token.logprob = log_probability(row, token.id);
+      token.top = top_log_probabilities(row, top);
     });
   });
   return out;

@@ -65,6 +65,7 @@ struct GenerateResult {
   uint32_t prompt_tokens = 0;
   uint32_t cached_prompt_tokens = 0;
   uint32_t completion_tokens = 0;            // the stop token counts
+  std::string stop_string;                   // the one that ended it; empty: none did
 };
 
 struct EngineOptions {
@@ -112,6 +113,8 @@ class Engine {
   virtual std::vector<float> embed(std::span<const int32_t> tokens, const std::string& adapter = {}) = 0;
   // log p(token[i] | token[<i]) for i = 1..n-1.
   virtual std::vector<float> score(std::span<const int32_t> tokens, const std::string& adapter = {}) = 0;
+  // The same for each of those tokens, with the `top` most likely ones in its place; texts are left empty.
+  virtual std::vector<GeneratedToken> evaluate(std::span<const int32_t> tokens, size_t top, const std::string& adapter = {}) = 0;
   // All logits, row-major (tokens, vocab): for tests and comparisons.
   virtual std::vector<float> logits(std::span<const int32_t> tokens, const std::string& adapter = {}) = 0;
 };

@@ -361,6 +361,7 @@ void Scheduler::finish(Sequence& sequence, Finish reason, std::string error) {
   release_blocks(sequence);
   const std::lock_guard lock(mutex_);
   sequence.result.finish = reason;
+  sequence.result.stop_string = sequence.matcher.found();
   sequence.result.error = std::move(error);
   sequence.done = true;
   done_.notify_all();

@@ -18,10 +18,12 @@ class StopMatcher {
   // What was held back, when the text ends without a match.
   std::string finish();
   bool stopped() const noexcept { return stopped_; }
+  const std::string& found() const noexcept { return found_; }   // the stop string that ended it
 
  private:
   std::vector<std::string> stops_;
   std::string held_;
+  std::string found_;
   bool stopped_ = false;
 };
 

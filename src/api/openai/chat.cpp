@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <span>
 
+#include "api/openai/answer_style.h"
 #include "api/openai/chat_messages.h"
-#include "api/openai/engine_handlers.h"
 #include "api/openai/request_error.h"
 #include "api/openai/response_format.h"
 #include "api/openai/tools.h"
@@ -32,8 +32,7 @@ Reasoning find_reasoning(const Fields& fields, const engine::Engine& engine, std
 
 }  // namespace
 
-http::Response answer_chat(const EngineContext& context, http::Request& request) {
-  const json::object body = read_request(request);
+GenerationJob read_chat_job(const EngineContext& context, const http::Request& request, const json::object& body, const ChatWishes& wishes) {
   const Fields fields(body);
   engine::Engine& engine = context.engine;
   const std::string adapter = adapter_of(context, request, fields);
@@ -59,11 +58,19 @@ http::Response answer_chat(const EngineContext& context, http::Request& request)
     if (!extra->is_object()) throw RequestError("chat_template_kwargs", "chat_template_kwargs must be an object");
     inputs.extra = extra->get_object();
   }
-  const std::vector<int32_t> prompt = render(engine, inputs);
+  std::vector<int32_t> prompt = render(engine, inputs);
+  if (!wishes.begun.empty()) {
+    const auto begun = engine.tokenizer().encode(wishes.begun, {.add_special_tokens = false, .parse_special = false});
+    prompt.insert(prompt.end(), begun.begin(), begun.end());
+  }
   job.reasoning = find_reasoning(fields, engine, prompt, job.params.constraint != nullptr && job.tool_format == nullptr);
-  check_context(engine, prompt.size(), 1, "messages");
+  if (!wishes.any_length) check_context(engine, prompt.size(), 1, "messages");
   for (uint32_t i = 0; i < job.params.n; ++i) job.requests.push_back(make_request(job.params, prompt, adapter, i));
-  return answer_generation(engine, request, std::move(job));
+  return job;
+}
+
+http::Response answer_chat(const EngineContext& context, http::Request& request) {
+  return answer_generation(context.engine, request, read_chat_job(context, request, read_request(request)), make_openai_style);
 }
 
 }  // namespace lyceum::api

@@ -1,6 +1,9 @@
 #include <fmt/format.h>
 
-#include "api/openai/engine_handlers.h"
+#include <algorithm>
+#include <cmath>
+
+#include "api/openai/answer_style.h"
 #include "api/openai/request_error.h"
 #include "api/openai/response_format.h"
 
@@ -62,17 +65,25 @@ void use_suffix(const engine::Engine& engine, const std::string& suffix, Prompt&
   prompt.ids = std::move(*ids);
 }
 
-void refuse_unsupported(const Fields& fields, const GenerationParams& params, bool echo) {
+// The prompt as tokens with their log-probabilities, for `echo`. The first has none.
+std::vector<engine::GeneratedToken> score_prompt(engine::Engine& engine, const Prompt& prompt, const std::string& adapter, int32_t top) {
+  std::vector<engine::GeneratedToken> out{{prompt.ids.front(), "", NAN, {}}};
+  for (auto& token : engine.evaluate(prompt.ids, static_cast<size_t>(std::max(top, 0)), adapter)) out.push_back(std::move(token));
+  text::StreamDecoder decoder(engine.tokenizer(), false);
+  for (auto& token : out) token.text = decoder.push(token.id);
+  out.back().text += decoder.finish();
+  return out;
+}
+
+void refuse_unsupported(const Fields& fields, const GenerationParams& params) {
   if (fields.find("tools") != nullptr) throw RequestError("tools", "tools are for /v1/chat/completions", "unsupported_parameter");
   const auto best_of = fields.integer("best_of", 1, 1000);
   if (best_of && *best_of != params.n) throw RequestError("best_of", "best_of other than n is not supported", "unsupported_parameter");
-  if (echo && params.logprobs) throw RequestError("echo", "echo together with logprobs is not supported; POST /internal/score gives the log-probabilities of a text", "unsupported_parameter");
 }
 
 }  // namespace
 
-http::Response answer_completion(const EngineContext& context, http::Request& request) {
-  const json::object body = read_request(request);
+GenerationJob read_completion_job(const EngineContext& context, const http::Request& request, const json::object& body) {
   const Fields fields(body);
   engine::Engine& engine = context.engine;
   const std::string adapter = adapter_of(context, request, fields);
@@ -83,7 +94,7 @@ http::Response answer_completion(const EngineContext& context, http::Request& re
   job.params.constraint = read_response_format(fields, engine);
   if (!job.params.max_tokens) job.params.max_tokens = kDefaultTokens;
   const bool echo = fields.flag("echo").value_or(false);
-  refuse_unsupported(fields, job.params, echo);
+  refuse_unsupported(fields, job.params);
 
   std::vector<Prompt> prompts = read_prompts(engine, fields);
   const auto suffix = fields.text("suffix");
@@ -94,12 +105,18 @@ http::Response answer_completion(const EngineContext& context, http::Request& re
   for (Prompt& prompt : prompts) {
     fill_empty(engine, prompt);
     check_context(engine, prompt.ids.size(), 1, "prompt");
+    std::vector<engine::GeneratedToken> scored;
+    if (echo && job.params.logprobs) scored = score_prompt(engine, prompt, adapter, job.params.sampling.top_logprobs);
     for (uint32_t i = 0; i < job.params.n; ++i) {
       job.requests.push_back(make_request(job.params, prompt.ids, adapter, i));
-      if (echo) job.prefixes.push_back(prompt.text);
+      if (echo) job.prefixes.push_back({prompt.text, scored});
     }
   }
-  return answer_generation(engine, request, std::move(job));
+  return job;
+}
+
+http::Response answer_completion(const EngineContext& context, http::Request& request) {
+  return answer_generation(context.engine, request, read_completion_job(context, request, read_request(request)), make_openai_style);
 }
 
 }  // namespace lyceum::api

@@ -1,4 +1,5 @@
-// engine_handlers.h: the handlers of the engine process. Each throws RequestError or Error; make_engine_router() gives them OpenAI's shape.
+// engine_handlers.h: the handlers of the engine process. Each throws RequestError or Error; make_engine_router() gives
+// them the shape of the API.
 #pragma once
 
 #include <string>
@@ -23,6 +24,22 @@ http::Response answer_chat(const EngineContext& context, http::Request& request)
 http::Response answer_completion(const EngineContext& context, http::Request& request);
 http::Response answer_embeddings(const EngineContext& context, http::Request& request);
 http::Response answer_score(const EngineContext& context, http::Request& request);
+// anthropic/
+http::Response answer_messages(const EngineContext& context, http::Request& request);
+http::Response count_message_tokens(const EngineContext& context, http::Request& request);
+
+// ollama/
+http::Response answer_ollama_chat(const EngineContext& context, http::Request& request);
+http::Response answer_ollama_generate(const EngineContext& context, http::Request& request);
+http::Response answer_ollama_embed(const EngineContext& context, http::Request& request);
+http::Response answer_ollama_embeddings(const EngineContext& context, http::Request& request);
+// responses/
+http::Response answer_response(const EngineContext& context, http::Request& request);
+// llama/
+http::Response answer_infill(const EngineContext& context, http::Request& request);
+http::Response tokenize(const EngineContext& context, http::Request& request);
+http::Response detokenize(const EngineContext& context, http::Request& request);
+http::Response show_props(const EngineContext& context, http::Request& request);
 
 json::object read_request(http::Request& request);
 // The adapter a request is for: the hub's header, or a `model` that is the name of one; empty = the base. A `model` that is neither
@@ -35,18 +52,30 @@ std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, con
 void check_context(const engine::Engine& engine, size_t prompt_tokens, size_t answer_tokens, const char* param);
 
 // --- answering a generation -----------------------------------------------------------------------------------------------
+struct Echo {
+  std::string text;                                   // before a choice
+  std::vector<engine::GeneratedToken> tokens;         // the same with log-probabilities (NAN: none), if they were asked for
+};
 struct GenerationJob {
   Endpoint endpoint = Endpoint::chat;
   std::string model;                                  // as the client named it
   GenerationParams params;
   std::vector<engine::GenerateRequest> requests;      // one for each choice
-  std::vector<std::string> prefixes;                  // `echo`: text before each choice; may be empty
+  std::vector<Echo> prefixes;                         // `echo`: one a choice; may be empty
   size_t prompts = 1;                                 // choices / n
   const ToolFormat* tool_format = nullptr;            // the text may hold tool calls in this format
   Reasoning reasoning = Reasoning::none;              // the text may begin with it
   bool parses() const noexcept { return tool_format != nullptr || reasoning != Reasoning::none; }
 };
 engine::GenerateRequest make_request(const GenerationParams& params, std::vector<int32_t> prompt, const std::string& adapter, uint32_t choice);
-http::Response answer_generation(engine::Engine& engine, const http::Request& request, GenerationJob job);
+
+// What other APIs can ask of a chat and OpenAI's body has no field for.
+struct ChatWishes {
+  std::string begun;         // how the answer begins: it goes on from there
+  bool any_length = false;   // the prompt need not fit: it is only counted
+};
+// From a body in OpenAI's form, which the other APIs' bodies are turned into. Throw RequestError naming the field.
+GenerationJob read_chat_job(const EngineContext& context, const http::Request& request, const json::object& body, const ChatWishes& wishes = {});
+GenerationJob read_completion_job(const EngineContext& context, const http::Request& request, const json::object& body);
 
 }  // namespace lyceum::api

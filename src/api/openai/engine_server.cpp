@@ -8,6 +8,8 @@
 
 #include <ctime>
 
+#include "api/anthropic/error.h"
+#include "api/ollama/style.h"
 #include "api/openai/engine_handlers.h"
 #include "api/openai/request_error.h"
 #include "base/files.h"
@@ -112,12 +114,14 @@ void check_context(const engine::Engine& engine, size_t prompt_tokens, size_t an
 http::Router make_engine_router(engine::Engine& engine, const std::string& name, const json::object& generation_defaults) {
   const auto context = std::make_shared<EngineContext>(EngineContext{engine, name, generation_defaults, std::time(nullptr)});
   http::Router router;
-  const auto add = [&](const char* method, const char* pattern, http::Response (*handler)(const EngineContext&, http::Request&)) {
-    router.add({method, pattern, [context, handler](http::Request& request) {
+  const auto add = [&](const char* method, const char* pattern, http::Response (*handler)(const EngineContext&, http::Request&), std::string (*error_text)(const Error&) = openai_error_text) {
+    router.add({method, pattern, [context, handler, error_text](http::Request& request) {
                   try {
                     return handler(*context, request);
                   } catch (const Error& error) {
-                    return openai_error_response(error);
+                    http::Response response = http::error_response(error);
+                    response.body = error_text(error);
+                    return response;
                   }
                 }});
   };
@@ -126,6 +130,17 @@ http::Router make_engine_router(engine::Engine& engine, const std::string& name,
   add("POST", "/v1/chat/completions", answer_chat);
   add("POST", "/v1/completions", answer_completion);
   add("POST", "/v1/embeddings", answer_embeddings);
+  add("POST", "/v1/messages", answer_messages, anthropic_error_text);
+  add("POST", "/v1/messages/count_tokens", count_message_tokens, anthropic_error_text);
+  add("POST", "/api/chat", answer_ollama_chat, ollama_error_text);
+  add("POST", "/api/generate", answer_ollama_generate, ollama_error_text);
+  add("POST", "/api/embed", answer_ollama_embed, ollama_error_text);
+  add("POST", "/api/embeddings", answer_ollama_embeddings, ollama_error_text);
+  add("POST", "/v1/responses", answer_response);
+  add("POST", "/infill", answer_infill);
+  add("POST", "/tokenize", tokenize);
+  add("POST", "/detokenize", detokenize);
+  add("GET", "/props", show_props);
   add("POST", "/internal/score", answer_score);
   add("POST", "/internal/adapters", load_adapter);
   add("DELETE", "/internal/adapters/{name}", unload_adapter);

@@ -122,6 +122,13 @@ TEST_F(EngineServerTest, ReportsLogprobs) {
   EXPECT_EQ(parse_json(all[1].substr(6), "chunk").at("choices").at(0).at("logprobs").at("text_offset").at(0).to_number<int>(), 1);
 }
 
+TEST_F(EngineServerTest, EchoesThePromptWithItsLogprobs) {
+  const json::object text = ok(kText, R"({"prompt":[97,98],"logprobs":1,"echo":true,"max_tokens":1})");
+  EXPECT_EQ(text_of(text), "aba");
+  EXPECT_EQ(json::serialize(text.at("choices").at(0).at("logprobs")),
+            R"({"tokens":["a","b","a"],"token_logprobs":[null,-5E-1,-5E-1],"top_logprobs":[null,{"b":-5E-1},{"a":-5E-1,"z":-2E0}],"text_offset":[0,1,2]})");
+}
+
 TEST_F(EngineServerTest, PassesEveryParameterOn) {
   ok(kText, R"({"prompt":"a","temperature":0.5,"top_p":0.9,"top_k":5,"min_p":0.1,"repetition_penalty":1.1,"presence_penalty":1,"frequency_penalty":-1,
                "seed":42,"stop":["x","yy"],"logit_bias":{"7":-100},"stop_token_ids":[3],"ignore_eos":true,"max_tokens":9,"response_format":{"type":"json_object"}})");
@@ -178,7 +185,6 @@ TEST_F(EngineServerTest, NamesTheFieldThatIsWrong) {
   EXPECT_EQ(refusal(kText, R"({"prompt":[300]})"), "400 prompt -");
   EXPECT_EQ(refusal(kText, R"({"prompt":[["a"]]})"), "400 prompt -");
   EXPECT_EQ(refusal(kText, text(R"("best_of":3)")), "400 best_of unsupported_parameter");
-  EXPECT_EQ(refusal(kText, text(R"("echo":true,"logprobs":1)")), "400 echo unsupported_parameter");
   EXPECT_EQ(refusal(kText, R"({"prompt":")" + std::string(100, 'x') + R"("})"), "400 prompt context_length_exceeded");
   EXPECT_EQ(refusal(kText, R"({"prompt":")" + std::string(100, 'x') + R"(","stream":true})"), "400 prompt context_length_exceeded");
   EXPECT_EQ(refusal(kText, "not json"), "400 - -");

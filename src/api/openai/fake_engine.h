@@ -89,6 +89,14 @@ class FakeEngine final : public engine::Engine {
   std::vector<float> score(std::span<const int32_t> tokens, const std::string& adapter) override {
     return std::vector<float>(tokens.size() - 1, adapter.empty() ? -1.0f : -0.25f);
   }
+  std::vector<engine::GeneratedToken> evaluate(std::span<const int32_t> tokens, size_t top, const std::string&) override {
+    std::vector<engine::GeneratedToken> out;
+    for (size_t i = 1; i < tokens.size(); ++i) {
+      out.push_back({tokens[i], "", -0.5f, {}});
+      if (top > 0) out.back().top = {{tokens[i], -0.5f}};
+    }
+    return out;
+  }
   std::vector<float> logits(std::span<const int32_t>, const std::string&) override { return {}; }
 
   std::atomic<int> cancelled{0};

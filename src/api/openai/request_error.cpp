@@ -1,7 +1,6 @@
 #include "api/openai/request_error.h"
 
 #include "base/json.h"
-#include "http/server.h"
 
 namespace lyceum::api {
 namespace {
@@ -25,12 +24,6 @@ std::string openai_error_text(const Error& error) {
                                                              {"type", type_of(error.code())},
                                                              {"param", text_or_null(request_error ? request_error->param() : "")},
                                                              {"code", text_or_null(error.tag())}}}});
-}
-
-http::Response openai_error_response(const Error& error) {
-  http::Response response = http::error_response(error);
-  response.body = openai_error_text(error);
-  return response;
 }
 
 }  // namespace lyceum::api

@@ -4,7 +4,6 @@
 #include <string>
 
 #include "base/error.h"
-#include "http/message.h"
 
 namespace lyceum::api {
 
@@ -19,6 +18,5 @@ class RequestError : public Error {
 };
 
 std::string openai_error_text(const Error& error);       // the JSON text
-http::Response openai_error_response(const Error& error);
 
 }  // namespace lyceum::api

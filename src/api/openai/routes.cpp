@@ -1,176 +1,64 @@
-// The hub's side of OpenAI's API: finds the model and the caller's right to it, has its engine started, and passes the request through.
+// The hub's side of OpenAI's API: generation, which models there are, what is deployed.
 #include <fmt/format.h>
 
 #include "api/answer.h"
 #include "api/groups.h"
 #include "api/openai/deployments.h"
-#include "api/openai/engine_server.h"
 #include "api/openai/fields.h"
+#include "api/openai/model_list.h"
 #include "api/openai/model_target.h"
+#include "api/openai/proxy.h"
 #include "api/openai/request_error.h"
 #include "api/services.h"
-#include "http/client.h"
-#include "hub/catalogue.h"
+#include "base/clock.h"
 
 namespace lyceum::api {
 namespace {
 
-constexpr size_t kBodyLimit = 32u << 20;
-constexpr unsigned kTimeoutSeconds = 3600;  // a long prompt on a slow machine; a client that goes away ends it sooner
-constexpr size_t kListed = 1000;
-
-// One request to an engine, alive as long as its answer is being passed on.
-struct Proxied {
-  RunningModel model;
-  http::Client client;
-  http::ClientResponse head;
-
-  explicit Proxied(RunningModel given) : model(std::move(given)), client(model.lease.address(), kTimeoutSeconds) {}
-};
-
-// A broken connection most often means that the engine died: say so, with its last lines.
-template <typename Work>
-auto explained(EngineManager& engines, const Proxied& proxied, const Work& work) {
-  try {
-    return work();
-  } catch (const Error& error) {
-    const std::string why = error.code() == Code::unavailable ? engines.why_it_failed(proxied.model.lease) : std::string();
-    if (why.empty()) throw;
-    throw Error(Code::unavailable, why, "engine_died");
-  }
-}
-
-std::string read_rest(http::Client& client) {
-  std::string all;
-  std::array<std::byte, 65536> piece;
-  while (const size_t got = client.read(piece)) all += as_text(Bytes(piece.data(), got));
-  return all;
-}
-
-void pass_on(EngineManager& engines, Proxied& proxied, http::BodyWriter& writer) {
-  proxied.client.set_keep_waiting([&writer] { return !writer.client_gone(); });
-  std::array<std::byte, 65536> piece;
-  try {
-    while (const size_t got = explained(engines, proxied, [&] { return proxied.client.read(piece); })) writer.write(as_text(Bytes(piece.data(), got)));
-  } catch (const Error& error) {
-    if (writer.client_gone()) throw;
-    writer.write("data: " + openai_error_text(error) + "\n\n");
-  }
-}
-
-http::Response proxy(Context& context, const std::string& target, const std::string& model, std::string body) {
-  EngineManager& engines = context.services.engines;
-  const auto proxied = std::make_shared<Proxied>(start_model(context, find_target(context, model)));
-  http::ClientRequest request{.method = "POST", .target = target, .body = std::move(body), .keep_waiting = [&] { return !context.request.client_gone || !context.request.client_gone(); }};
-  request.headers.set("Content-Type", "application/json");
-  request.headers.set(kAdapterHeader, proxied->model.adapter);
-  proxied->head = explained(engines, *proxied, [&] { return proxied->client.begin(request); });
-  http::Response response;
-  response.status = proxied->head.status;
-  for (const char* name : {"Content-Type", "Cache-Control", "X-Accel-Buffering", "X-Error-Code", "X-Error-Message"}) {
-    if (const auto value = proxied->head.headers.find(name)) response.headers.set(name, *value);
-  }
-  if (!proxied->head.headers.find("Content-Type").value_or("").starts_with("text/event-stream")) {
-    response.body = explained(engines, *proxied, [&] { return read_rest(proxied->client); });
-    return response;
-  }
-  response.stream = [proxied, &engines](http::BodyWriter& writer) { pass_on(engines, *proxied, writer); };
-  return response;
-}
+std::string stream_error(const Error& error) { return "data: " + openai_error_text(error) + "\n\n"; }
 
 http::Response generate(Context& context) {
-  try {
-    std::string text = read_body(context, kBodyLimit);
-    const json::value body = parse_json(text, "the request body");
-    if (!body.is_object()) throw Error(Code::invalid_argument, "The request body must be a JSON object");
-    const auto model = Fields(body.get_object()).text("model");
-    if (!model || model->empty()) throw RequestError("model", "model is missing");
-    return proxy(context, context.request.path, *model, std::move(text));
-  } catch (const RequestError& error) {
-    return openai_error_response(error);
-  }
+  ModelRequest request = read_model_request(context);
+  return pass_to_engine(context, context.request.path, request.model, std::move(request.body), stream_error);
 }
 
 http::Response score(Context& context) {
-  try {
-    json::object body = read_json_body(context, kBodyLimit);
-    const Fields fields(body);
-    const auto adapter = fields.text("adapter");
-    const auto model = adapter && !adapter->empty() ? adapter : fields.text("model");
-    if (!model || model->empty()) throw RequestError("model", "model is missing");
-    body.erase("adapter");
-    body.erase("model");
-    return proxy(context, "/internal/score", *model, json::serialize(body));
-  } catch (const RequestError& error) {
-    return openai_error_response(error);
-  }
+  json::object body = read_json_body(context, kModelBodyLimit);
+  const Fields fields(body);
+  const auto adapter = fields.text("adapter");
+  const auto model = adapter && !adapter->empty() ? adapter : fields.text("model");
+  if (!model || model->empty()) throw RequestError("model", "model is missing");
+  body.erase("adapter");
+  body.erase("model");
+  return pass_to_engine(context, "/internal/score", *model, json::serialize(body), stream_error);
 }
 
-// --- listing ---------------------------------------------------------------------------------------------------------------
-
-json::object model_row(const hub::Repo& repo, const std::string& name) {
-  return {{"id", name}, {"object", "model"}, {"created", repo.created_ms / 1000}, {"owned_by", repo.repo_id.owner}};
-}
-
-// nullopt: not visible to this caller, or not something an engine can answer with.
-std::optional<json::object> find_model_row(Context& context, const std::string& name) {
-  try {
-    const ModelTarget target = find_target(context, name);
-    json::object row = model_row(target.adapter ? target.adapter->repo : target.base.repo, name);
-    if (target.adapter) row["parent"] = target.base.repo.repo_id.full_name();
-    row["deployed"] = target.deployed;
-    return row;
-  } catch (const Error&) {
-    return std::nullopt;
-  }
-}
-
-bool is_adapter(const hub::Repo& repo) {
-  return std::any_of(repo.tags.begin(), repo.tags.end(), [](const std::string& tag) { return tag.starts_with("base_model:adapter:"); });
-}
-
-// What the catalogue knows to be runnable. No file is looked at, but for an adapter, whose base must be here, and gated content.
-void add_runnable(Context& context, const std::vector<std::string>& listed, json::array& data) {
-  if (!context.caller.user && !context.services.anonymous_inference) return;
-  hub::search::Query query;
-  query.runnable = true;
-  query.sort = hub::search::Sort::modified;
-  query.limit = kListed;
-  for (const hub::Repo& repo : context.services.hub.catalogue().list(context.caller, query).repos) {
-    const std::string name = repo.repo_id.full_name();
-    if (std::find(listed.begin(), listed.end(), name) != listed.end()) continue;
-    if (is_adapter(repo) || repo.library_name == "peft" || !repo.gated.empty()) {
-      if (auto row = find_model_row(context, name)) data.push_back(std::move(*row));
-      continue;
-    }
-    json::object row = model_row(repo, name);
-    row["deployed"] = false;
-    data.push_back(std::move(row));
-  }
+json::object model_row(const ListedModel& model) {
+  json::object row{{"id", model.name}, {"object", "model"}, {"created", model.repo.created_ms / 1000}, {"owned_by", model.repo.repo_id.owner}, {"deployed", model.deployed}};
+  row["type"] = "model";   // from here on for Anthropic's clients, which ask at the same address
+  row["display_name"] = model.name;
+  row["created_at"] = iso8601(model.repo.created_ms);
+  if (!model.parent.empty()) row["parent"] = model.parent;
+  return row;
 }
 
 http::Response list_models(Context& context) {
-  std::vector<std::string> names;
-  const auto add = [&](const std::string& name) {
-    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
-  };
-  for (const Deployment& one : load_deployments(context.services.hub)) {
-    add(one.model);
-    for (const std::string& adapter : one.adapters) add(adapter);
-  }
   json::array data;
-  for (const std::string& name : names) {
-    if (auto row = find_model_row(context, name)) data.push_back(std::move(*row));
+  for (const ListedModel& model : list_usable_models(context)) data.push_back(model_row(model));
+  json::object body{{"object", "list"}, {"has_more", false}, {"first_id", nullptr}, {"last_id", nullptr}};
+  if (!data.empty()) {
+    body["first_id"] = data.front().at("id");
+    body["last_id"] = data.back().at("id");
   }
-  add_runnable(context, names, data);
-  return json_answer(json::object{{"object", "list"}, {"data", std::move(data)}});
+  body["data"] = std::move(data);
+  return json_answer(body);
 }
 
 http::Response get_model(Context& context) {
   const std::string& name = context.request.param("model");
-  auto row = find_model_row(context, name);
-  if (!row) throw Error(Code::not_found, "The model `" + name + "` does not exist, or cannot be run here", "model_not_found");
-  return json_answer(*row);
+  const auto model = find_usable_model(context, name);
+  if (!model) throw Error(Code::not_found, "The model `" + name + "` does not exist, or cannot be run here", "model_not_found");
+  return json_answer(model_row(*model));
 }
 
 // --- deployments -------------------------------------------------------------------------------------------------------------
@@ -180,10 +68,10 @@ json::object deployment_json(const Deployment& one) { return {{"model", one.mode
 http::Response list_deployments(Context& context) {
   json::array rows;
   for (const Deployment& one : load_deployments(context.services.hub)) {
-    if (!find_model_row(context, one.model)) continue;
+    if (!find_usable_model(context, one.model)) continue;
     Deployment visible{one.model, {}};
     for (const std::string& adapter : one.adapters) {
-      if (find_model_row(context, adapter)) visible.adapters.push_back(adapter);
+      if (find_usable_model(context, adapter)) visible.adapters.push_back(adapter);
     }
     rows.push_back(deployment_json(visible));
   }
@@ -261,6 +149,7 @@ constexpr RouteRow kOpenaiRows[] = {
     {"GET", "/v1/models/{model*}", Access::anyone, "One model", get_model},
     {"POST", "/v1/chat/completions", Access::anyone, "OpenAI chat completion; the handler checks the caller's right to the model", generate},
     {"POST", "/v1/completions", Access::anyone, "OpenAI text completion, with suffix = fill in the middle; the handler checks the right to the model", generate},
+    {"POST", "/v1/responses", Access::anyone, "OpenAI response, kept nowhere; the handler checks the right to the model", generate},
     {"POST", "/v1/embeddings", Access::anyone, "OpenAI embeddings; the handler checks the right to the model", generate},
     {"POST", "/api/lyceum/score", Access::anyone, "Log-probability of every token of a text; the handler checks the right to the model", score},
 };

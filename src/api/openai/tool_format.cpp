@@ -52,12 +52,22 @@ class ToolGrammar {
   }
 
   ExprId arguments_of(const ToolFunction& function) {
-    if (function.any_arguments) return rules_.object();
+    if (function.strict == false) return rules_.object();
     if (function.parameters.is_null()) return text("{}");
+    if (!function.strict && !can_be_kept(function.parameters)) return rules_.object();
     try {
       return grammar::add_json_schema(rules_, function.parameters, function.name);
     } catch (const Error& error) {
-      throw Error(error.code(), "the parameters of the function " + function.name + ": " + error.what() + "; or set \"strict\": false for this function: its arguments are then any JSON object");
+      throw Error(error.code(), "the parameters of the function " + function.name + ": " + error.what() + "; without \"strict\": true its arguments are any JSON object");
+    }
+  }
+
+  static bool can_be_kept(const json::value& schema) {
+    try {
+      grammar::json_schema_grammar(schema);
+      return true;
+    } catch (const Error&) {
+      return false;
     }
   }
 

@@ -38,7 +38,8 @@ const ToolFormat* find_tool_format(const text::ChatTemplate& chat_template);
 struct ToolFunction {
   std::string name;
   json::value parameters;       // JSON schema of an object; null: no parameters
-  bool any_arguments = false;   // "strict": false: any object will do
+  // "strict": true asks for the schema, false for any object. Without it, the schema if it can be kept to, else any object.
+  std::optional<bool> strict;
 };
 
 enum class ToolUse { allowed, required };

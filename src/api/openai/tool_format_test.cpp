@@ -37,9 +37,9 @@ class MarkedTokenizer final : public text::Tokenizer {
 };
 
 const std::vector<ToolFunction>& functions() {
-  static const std::vector<ToolFunction> kFunctions = {{"weather", parse_json(R"({"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city"]})", "schema"), false},
-                                                       {"now", nullptr, false},
-                                                       {"free", nullptr, true}};
+  static const std::vector<ToolFunction> kFunctions = {{"weather", parse_json(R"({"type":"object","properties":{"city":{"type":"string"},"days":{"type":"integer"}},"required":["city"]})", "schema"), true},
+                                                       {"now", nullptr, std::nullopt},
+                                                       {"free", nullptr, false}};
   return kFunctions;
 }
 

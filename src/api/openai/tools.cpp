@@ -40,8 +40,7 @@ ToolFunction read_function(const json::value& tool, const std::string& param) {
     if (!parameters->get_object().contains("type")) out.parameters.get_object()["type"] = "object";
     if (out.parameters.get_object().at("type") != json::value("object")) throw RequestError(param, param + ".function.parameters must have type object");
   }
-  const auto strict = fields.flag("strict");
-  out.any_arguments = strict.has_value() && !*strict;
+  out.strict = fields.flag("strict");
   return out;
 }
 
