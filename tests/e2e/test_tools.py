@@ -104,11 +104,12 @@ def test_refusals_name_what_is_wrong(engine):
         with pytest.raises(openai.BadRequestError) as error:
             chat(engine, **more)
         return error.value.body["param"], error.value.body["message"]
-    unsupported = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {"a": {"type": "number", "multipleOf": 2}}}}}
+    unsupported = {"type": "function", "function": {"name": "f", "strict": True, "parameters": {"type": "object", "properties": {"a": {"type": "number", "multipleOf": 2}}}}}
     param, message = refusal(tools=[unsupported])
-    assert param == "tools" and '"multipleOf"' in message and "function f" in message and '"strict": false' in message
-    unsupported["function"]["strict"] = False
-    assert chat(engine, tools=[unsupported], max_tokens=2).choices
+    assert param == "tools" and '"multipleOf"' in message and "function f" in message and 'without "strict": true' in message
+    for strict in (False, None):   # any object will do
+        unsupported["function"]["strict"] = strict
+        assert chat(engine, tools=[unsupported], max_tokens=2).choices
     assert refusal(tools=[{"type": "custom", "custom": {"name": "x"}}])[0] == "tools[0]"
     assert refusal(tools=TOOLS, tool_choice={"type": "function", "function": {"name": "nobody"}})[0] == "tool_choice"
     assert refusal(tool_choice="required")[0] == "tool_choice"

@@ -15,7 +15,7 @@ def job(name):
             work()
             seen[name] = True
         except Exception:
-            seen[name] = traceback.format_exc()[-4600:]
+            seen[name] = traceback.format_exc()[-1500:]
     return run
 
 

@@ -23,7 +23,7 @@ def run_harness(folder):
     arguments = f"model={CODER},base_url={URL}/v1/completions,tokenizer={CODER},tokenizer_backend=huggingface,tokenized_requests=True,num_concurrent=2,max_retries=1,max_length=256"
     command = [sys.executable, "-m", "lm_eval", "--model", "local-completions", "--model_args", arguments, "--tasks", "ours_choice,ours_text", "--batch_size", "4", "--include_path", str(folder), "--output_path", str(folder / "out"), "--log_samples"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=400)
-    assert result.returncode == 0, result.stderr[-4500:]
+    assert result.returncode == 0, result.stderr[-1500:]
     return folder / "out"
 
 
@@ -54,10 +54,11 @@ with tempfile.TemporaryDirectory() as place:
         for line in read(outputs[0], "samples_ours_choice_*.jsonl").splitlines():
             sample = json.loads(line)
             for choice, (given, _) in zip(sample["doc"]["choices"], [pair[0] if isinstance(pair[0], list) else pair for pair in sample["resps"]]):
-                before, whole = score(sample["doc"]["query"]), score(sample["doc"]["query"] + choice)
+                query = sample["doc"]["query"]
+                before, whole = score(query.rstrip(" ")), score(query + choice)   # spaces go with what follows, as the harness has it
                 if whole["tokens"][:len(before["tokens"])] != before["tokens"]:
                     continue   # the border is inside a token: the harness cuts elsewhere
                 assert abs(sum(whole["logprobs"][len(before["logprobs"]):]) - float(given)) < 1e-3, (choice, given)
                 compared += 1
-        assert compared >= 6, compared
+        assert compared >= 8, compared
 report()

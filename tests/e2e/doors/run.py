@@ -1,4 +1,4 @@
-"""The clients of the serving API against the real program: client x job. usage: run.py [--client WORDS] [--agents] [--json FILE]
+"""The clients of the serving API against the real program: client x job. usage: run.py [--client WORDS] [--no-agents] [--json FILE]
 
 Environment: LYCEUM_BIN, and DOORS_LM_EVAL_PYTHON for lm-evaluation-harness. The last line is `N of M passed`.
 """
@@ -71,7 +71,7 @@ def show(client, jobs):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--client", default="")
-    parser.add_argument("--agents", action="store_true")
+    parser.add_argument("--no-agents", action="store_true")
     parser.add_argument("--json")
     given = parser.parse_args()
     folder = harness.temporary_folder()
@@ -80,7 +80,7 @@ def main():
         with harness.Server(folder / "data", starter=harness.ROOT / "starter") as server:
             os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
             publish(server, folder)
-            for client, command in all_clients(folder, given.agents).items():
+            for client, command in all_clients(folder, not given.no_agents).items():
                 if given.client not in client:
                     continue
                 seen[client] = run_client(server, folder, command)
