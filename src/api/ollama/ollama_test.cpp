@@ -1,8 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <chrono>
-#include <thread>
-
 #include "api/ollama/requests.h"
 #include "api/openai/engine_server.h"
 #include "api/openai/fake_engine.h"
@@ -10,6 +7,7 @@
 #include "api/test_world.h"
 #include "http/client.h"
 #include "http/test_server.h"
+#include "hub/catalogue.h"
 
 namespace lyceum::api {
 namespace {
@@ -117,8 +115,7 @@ TEST(OllamaRows, ShowWhatTheCallerMayUse) {
   for (const char* path : {"config.json", "model.safetensors"}) request.actions.push_back(hub::AddFile{path, R"({"model_type":"llama","max_position_embeddings":64})"});
   const hub::Caller owner = *world.hub().authenticate(world.owner);
   world.hub().commit(owner, {hub::RepoType::model, "team", "secret"}, request);
-  // What the files say is derived by the catalogue's worker, a moment after the commit.
-  for (int i = 0; i < 500 && names(world.reader) == R"({"models":[]})"; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  world.hub().catalogue().settle();   // what the files say is derived a moment after the commit
   EXPECT_EQ(names(world.stranger), R"({"models":[]})");
   EXPECT_NE(names(world.reader).find(R"("model":"team/secret:latest")"), std::string::npos) << names(world.reader);
   const auto show = [&](const std::string& token) { return world.send({.method = "POST", .target = "/api/show", .body = R"({"model":"team/secret:latest"})", .token = token, .headers = {}}); };
