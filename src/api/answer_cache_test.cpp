@@ -4,6 +4,7 @@
 
 #include "api/rate_limits.h"
 #include "api/test_world.h"
+#include "hub/catalogue.h"
 #include "hub/downloads.h"
 #include "hub/tokens.h"
 
@@ -25,6 +26,7 @@ class Answers : public ::testing::Test {
     request.summary = "write " + path + content;
     request.actions = {hub::AddFile{path, content}};
     world_.hub().commit(caller_, {hub::RepoType::model, "team", repo}, request);
+    world_.hub().catalogue().settle();  // what the files say is derived, and written, a moment after the commit: that ends kept answers, too
   }
 
   static Call get(const std::string& target, const std::string& token = "") { return {.target = target, .body = {}, .token = token, .headers = {}}; }
