@@ -169,6 +169,8 @@ TEST(Engine, CutsBeforeAStopString) {
   const Answer stopped = run(*engine, request);
   EXPECT_EQ(stopped.text, free.text.substr(0, free.text.find(request.stop_strings[0])));
   EXPECT_EQ(stopped.result.finish, Finish::stop);
+  EXPECT_EQ(stopped.result.stop_string, request.stop_strings[0]);
+  EXPECT_EQ(free.result.stop_string, "");
 }
 
 std::shared_ptr<grammar::Constraint> constraint_of(Engine& engine, const std::string& gbnf) {
@@ -318,6 +320,25 @@ TEST(Engine, ScoreIsTheLogSoftmaxOfTheLogits) {
     for (size_t c = 0; c < 96; ++c) sum += std::exp(static_cast<double>(logits[i * 96 + c]));
     EXPECT_NEAR(scores[i], logits[i * 96 + static_cast<size_t>(ids[i + 1])] - std::log(sum), 1e-4);
   }
+}
+
+TEST(Engine, EvaluatesTheTokensOfAText) {
+  const auto engine = make_engine();
+  const std::vector<int32_t> ids = engine->tokenizer().encode("some text here");
+  const std::vector<float> scores = engine->score(ids), logits = engine->logits(ids);
+  const std::vector<GeneratedToken> tokens = engine->evaluate(ids, 3);
+  ASSERT_EQ(tokens.size(), ids.size() - 1);
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    EXPECT_EQ(tokens[i].id, ids[i + 1]);
+    EXPECT_EQ(tokens[i].logprob, scores[i]);
+    ASSERT_EQ(tokens[i].top.size(), 3u);
+    const float* const row = &logits[i * 96];
+    EXPECT_EQ(tokens[i].top[0].id, std::max_element(row, row + 96) - row);
+    EXPECT_GE(tokens[i].top[0].logprob, tokens[i].top[1].logprob);
+    EXPECT_GE(tokens[i].top[1].logprob, tokens[i].top[2].logprob);
+    EXPECT_GE(tokens[i].top[0].logprob, tokens[i].logprob);
+  }
+  EXPECT_TRUE(engine->evaluate(std::span(ids).first(1), 3).empty());
 }
 
 TEST(Engine, ReportsLogprobsOfTheModel) {
