@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/hash.h"
+#include "base/html.h"
 #include "base/json.h"
 #include "base/large_file.h"
 #include "base/lru_cache.h"
@@ -138,6 +139,8 @@ TEST(LruCache, DropsTheLeastRecentlyUsedByCost) {
   cache.put("f", 'f', 10);
   EXPECT_TRUE(cache.find("f")) << "nothing is counted twice";
 }
+
+TEST(Html, TextCannotBecomeMarkup) { EXPECT_EQ(escape_html("<a b=\"c\">&amp; 'd'</a>"), "&lt;a b=&quot;c&quot;&gt;&amp;amp; 'd'&lt;/a&gt;"); }
 
 TEST(LargeFileReader, ReadsAnyPiece) {
   const TempFolder disk(fs::current_path()), memory(fs::exists("/dev/shm") ? "/dev/shm" : fs::temp_directory_path());

@@ -10,17 +10,6 @@ namespace {
 
 constexpr size_t kMessagesMax = 100'000;   // Anthropic's
 
-const json::object& object_of(const json::value& value, const std::string& param) {
-  if (!value.is_object()) throw RequestError(param, param + " must be an object");
-  return value.get_object();
-}
-
-std::string text_at(const json::object& object, const char* key, const std::string& param) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) throw RequestError(param, fmt::format("{}.{} must be a string", param, key));
-  return std::string(value->get_string());
-}
-
 [[noreturn]] void refuse_block(const std::string& param, const std::string& type) {
   throw RequestError(param, fmt::format("{}: blocks of type {} are not supported here; models read text, tool_use and tool_result", param, type), "unsupported_content");
 }

@@ -5,6 +5,7 @@
 #include "api/hub/handlers.h"
 #include "api/hub/people_json.h"
 #include "api/services.h"
+#include "base/html.h"
 
 namespace lyceum::api {
 namespace {
@@ -12,18 +13,6 @@ namespace {
 constexpr size_t kItemsMax = 1000;
 constexpr size_t kItemsInList = 4;   // a preview, as the Hub lists them
 constexpr size_t kBatchMax = 100;
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '&') out += "&amp;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
-  return out;
-}
 
 // Without "position": huggingface_hub counts positions of a list itself and stumbles over a second one.
 json::object summary_json(const http::Request& request, const hub::Collection& collection) {

@@ -3,6 +3,7 @@
 #include "api/hub/handlers.h"
 #include "api/hub/repo_json.h"
 #include "api/services.h"
+#include "base/html.h"
 
 namespace lyceum::api {
 namespace {
@@ -10,18 +11,6 @@ namespace {
 json::array refs_json(const std::vector<hub::Refs::Ref>& refs) {
   json::array out;
   for (const auto& ref : refs) out.push_back(json::object{{"name", ref.name}, {"ref", ref.ref}, {"targetCommit", ref.target}});
-  return out;
-}
-
-std::string escape_html(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '&') out += "&amp;";
-    else if (c == '<') out += "&lt;";
-    else if (c == '>') out += "&gt;";
-    else if (c == '"') out += "&quot;";
-    else out += c;
-  }
   return out;
 }
 

@@ -22,11 +22,6 @@ constexpr std::pair<const char*, double> kNeutral[] = {{"mirostat", 0}, {"tfs_z"
 
 [[noreturn]] void refuse(const std::string& param, const std::string& why) { throw RequestError(param, param + " " + why, "unsupported_parameter"); }
 
-const json::object& object_of(const json::value& value, const std::string& param) {
-  if (!value.is_object()) throw RequestError(param, param + " must be an object");
-  return value.get_object();
-}
-
 void check_option(const std::string& name, const json::value& value) {
   const std::string param = "options." + name;
   for (const auto& [known, other] : kSame) {

@@ -8,6 +8,17 @@
 
 namespace lyceum::api {
 
+const json::object& object_of(const json::value& value, const std::string& param) {
+  if (!value.is_object()) throw RequestError(param, param + " must be an object");
+  return value.get_object();
+}
+
+std::string text_at(const json::object& object, const char* key, const std::string& param) {
+  const json::value* value = object.if_contains(key);
+  if (value == nullptr || !value->is_string()) throw RequestError(param, fmt::format("{}.{} must be a string", param, key));
+  return std::string(value->get_string());
+}
+
 std::optional<int64_t> find_integer(const json::value& value) {
   if (const auto* number = value.if_int64()) return *number;
   if (const auto* number = value.if_double(); number != nullptr && std::abs(*number) < 9e15 && std::trunc(*number) == *number) return static_cast<int64_t>(*number);

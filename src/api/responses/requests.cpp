@@ -10,17 +10,6 @@ namespace {
 
 constexpr size_t kItemsMax = 100'000;
 
-const json::object& object_of(const json::value& value, const std::string& param) {
-  if (!value.is_object()) throw RequestError(param, param + " must be an object");
-  return value.get_object();
-}
-
-std::string text_at(const json::object& object, const char* key, const std::string& param) {
-  const json::value* value = object.if_contains(key);
-  if (value == nullptr || !value->is_string()) throw RequestError(param, fmt::format("{}.{} must be a string", param, key));
-  return std::string(value->get_string());
-}
-
 // A string, or parts that are all text.
 std::string read_text(const json::object& object, const char* key, const std::string& item) {
   const std::string param = item + "." + key;

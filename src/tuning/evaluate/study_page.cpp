@@ -7,6 +7,7 @@
 #include <map>
 #include <vector>
 
+#include "base/html.h"
 #include "tuning/evaluate/study_text.h"
 
 namespace lyceum::tuning {
@@ -27,20 +28,6 @@ struct Metric {
 };
 
 using Names = std::map<std::string, std::string>;
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      default: out += c;
-    }
-  }
-  return out;
-}
 
 double number(const json::object& object, std::string_view key) { return find_number(object, key).value_or(0); }
 
@@ -114,7 +101,7 @@ std::string mark(const Row& row, double x, double y) {
 constexpr double kLeft = 208, kRight = 520, kRowHeight = 30, kTop = 30;
 
 std::string picture_row(const Row& row, const Scale& scale, double y) {
-  std::string out = fmt::format("<g class=\"{}\"><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", kind_of(row), kLeft - 16, y + 4.5, escaped(row.name));
+  std::string out = fmt::format("<g class=\"{}\"><text x=\"{}\" y=\"{:.1f}\" text-anchor=\"end\">{}</text>", kind_of(row), kLeft - 16, y + 4.5, escape_html(row.name));
   if (row.low != row.high) {
     out += fmt::format("<path class=\"span\" d=\"M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}v10M{1:.1f} {3:.1f}v10\"/>", scale.at(row.low), scale.at(row.high), y, y - 5);
   }
@@ -125,7 +112,7 @@ std::string picture(const Metric& metric, std::string_view described_by) {
   const Scale scale(metric.rows, kLeft, kRight);
   const double bottom = kTop + kRowHeight * static_cast<double>(metric.rows.size());
   std::string out = fmt::format("<svg viewBox=\"0 0 600 {:.0f}\" role=\"img\" aria-label=\"{}: difference to base of each arm with its 95 % interval; the figures are in the table below\" aria-describedby=\"{}\">",
-                                bottom + 26, escaped(metric.title), described_by);
+                                bottom + 26, escape_html(metric.title), described_by);
   out += fmt::format("<text x=\"{}\" y=\"14\" class=\"small\" text-anchor=\"{}\">{}</text>", metric.lower_is_better ? kLeft : kRight, metric.lower_is_better ? "start" : "end",
                      metric.lower_is_better ? "← better" : "better →");
   out += fmt::format("<text x=\"{}\" y=\"14\" class=\"small\">value</text>", kRight + 24);
@@ -143,15 +130,15 @@ std::string figures_table(const Metric& metric, const Names& names, std::string_
                                 "<th scope=\"col\">in words</th></tr></thead><tbody>", id);
   for (const Row& row : metric.rows) {
     const bool base = row.arm == "base";
-    out += fmt::format("<tr><th scope=\"row\">{}</th><td>{:.4f}</td><td>{}</td><td class=\"keep\">{}</td><td>{}</td></tr>", escaped(row.name), row.value, base ? "–" : fmt::format("{:+.4f}", row.difference),
+    out += fmt::format("<tr><th scope=\"row\">{}</th><td>{:.4f}</td><td>{}</td><td class=\"keep\">{}</td><td>{}</td></tr>", escape_html(row.name), row.value, base ? "–" : fmt::format("{:+.4f}", row.difference),
                        base ? "–" : fmt::format("{:+.4f} … {:+.4f}", row.low, row.high), base ? "–" : verdict_word(row.low, row.high, metric.lower_is_better));
   }
   for (const json::value& value : metric.source->at("contrasts").as_array()) {
     const json::object& object = value.as_object();
     Row row;
     read_interval(object, row);
-    out += fmt::format("<tr><th scope=\"row\">{} against {}</th><td></td><td>{:+.4f}</td><td class=\"keep\">{:+.4f} … {:+.4f}</td><td>{}</td></tr>", escaped(names.at(get_string(object, "to"))),
-                       escaped(names.at(get_string(object, "from"))), row.difference, row.low, row.high, verdict_word(row.low, row.high, metric.lower_is_better));
+    out += fmt::format("<tr><th scope=\"row\">{} against {}</th><td></td><td>{:+.4f}</td><td class=\"keep\">{:+.4f} … {:+.4f}</td><td>{}</td></tr>", escape_html(names.at(get_string(object, "to"))),
+                       escape_html(names.at(get_string(object, "from"))), row.difference, row.low, row.high, verdict_word(row.low, row.high, metric.lower_is_better));
   }
   return out + "</tbody></table>";
 }
@@ -160,17 +147,17 @@ std::string metric_section(const Metric& metric, const Names& names) {
   const std::string id = "figures-" + metric.key;
   const bool same = std::all_of(metric.rows.begin(), metric.rows.end(), [](const Row& row) { return row.difference == 0 && row.low == row.high; });
   const std::string drawn = same ? fmt::format("<p>All arms are at {:.3f}: this measure tells them not apart.</p>", metric.rows.at(0).value)
-                                 : fmt::format("<div class=\"scroll\" role=\"region\" aria-label=\"{}: picture\" tabindex=\"0\">{}</div>", escaped(metric.title), picture(metric, id));
+                                 : fmt::format("<div class=\"scroll\" role=\"region\" aria-label=\"{}: picture\" tabindex=\"0\">{}</div>", escape_html(metric.title), picture(metric, id));
   return fmt::format("<section class=\"card\" aria-labelledby=\"h-{0}\"><h3 id=\"h-{0}\">{1}</h3><p class=\"note\">{2}; {3} items in {4} files</p>{5}"
                      "<details><summary>The figures<span class=\"hidden\"> of {1}</span></summary><div class=\"scroll\" role=\"region\" aria-label=\"{1}: figures\" tabindex=\"0\">{6}</div></details></section>",
-                     metric.key, escaped(metric.title), metric.lower_is_better ? "lower is better" : "higher is better", get_int(*metric.source, "items"), get_int(*metric.source, "files"),
+                     metric.key, escape_html(metric.title), metric.lower_is_better ? "lower is better" : "higher is better", get_int(*metric.source, "items"), get_int(*metric.source, "files"),
                      drawn, figures_table(metric, names, id));
 }
 
 std::string short_list(const json::object& study) {
   std::string out = "<ul class=\"short\">";
   for (const Finding& finding : study_findings(study)) {
-    out += fmt::format("<li><strong class=\"{}\">{}</strong><span>{}</span></li>", finding.verdict == "better" ? "good" : finding.verdict == "worse" ? "bad" : "open", finding.verdict, escaped(finding.text));
+    out += fmt::format("<li><strong class=\"{}\">{}</strong><span>{}</span></li>", finding.verdict == "better" ? "good" : finding.verdict == "worse" ? "bad" : "open", finding.verdict, escape_html(finding.text));
   }
   return out + "</ul>";
 }
@@ -183,7 +170,7 @@ void provenance_rows(const json::object& object, const std::string& prefix, std:
       provenance_rows(item.value().as_object(), key + " › ", out);
     } else if (!item.value().is_null()) {
       const std::string text = item.value().is_string() ? std::string(item.value().as_string()) : item.value().is_double() ? fmt::format("{:.6g}", item.value().as_double()) : json::serialize(item.value());
-      out += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(key), escaped(text));
+      out += fmt::format("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escape_html(key), escape_html(text));
     }
   }
 }
@@ -232,10 +219,10 @@ std::string study_page(const json::object& study) {
   for (const char* key : {"measured_on", "learned", "base", "adapter", "placebo", "generic", "options", "environment"}) {
     if (const json::object* part = find_object(study, key)) provenance_rows(*part, std::string(key) + " › ", facts);
   }
-  const std::string title = escaped(find_string(study, "title").value_or("Did tuning help?"));
+  const std::string title = escape_html(find_string(study, "title").value_or("Did tuning help?"));
   return "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
          "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"><title>" + title + "</title><style>" + std::string(kStyle) +
-         "</style></head><body><a class=\"skip\" href=\"#short\">To the findings</a><main><h1>" + title + "</h1><p class=\"lead\">" + escaped(study_lead(study)) + "</p>"
+         "</style></head><body><a class=\"skip\" href=\"#short\">To the findings</a><main><h1>" + title + "</h1><p class=\"lead\">" + escape_html(study_lead(study)) + "</p>"
          "<h2 id=\"short\">In short</h2>" + short_list(study) +
          "<h2>Measure by measure</h2><p class=\"note\">Each mark is the difference to the base model, the bar its 95 % interval; a bar that crosses the line at zero shows no clear difference. "
          "Circles are without retrieval, diamonds with it.</p><div class=\"cards\">" + cards + "</div><h2>How it was measured</h2>" + std::string(kMethod) +
