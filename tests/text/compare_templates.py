@@ -136,7 +136,7 @@ BLOCKS = [
 
 def cases() -> list:
     out = []
-    for name in [*npm_packages.NAMES, "llama3_2"]:  # Llama 3.1 to 3.3 share its format of tool calls
+    for name in [*npm_packages.NAMES, "llama3_2", "gemma3"]:  # Llama 3.1 to 3.3 share 3.2's format of tool calls
         config = json.loads((npm_packages.models_folder(name) / "tokenizer_config.json").read_text(encoding="utf-8"))
         template = config.get("chat_template")
         if isinstance(template, list):

@@ -12,7 +12,7 @@ so quantised files need no wider tolerance. Adapter cases hold PEFT's own files.
 import json
 import pathlib
 import shutil
-import struct
+import sys
 
 import numpy as np
 import torch
@@ -21,6 +21,9 @@ from peft import LoraConfig, get_peft_model
 from safetensors.torch import save_file
 
 HERE = pathlib.Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1] / "exact"))
+from gguf_files import BLOCK_HALVES, gguf_name, interleave, pack, random_blocks, write_gguf  # noqa: E402
+
 CASES = HERE / "cases"
 SHAPE = dict(vocab_size=96, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=4,
              num_key_value_heads=2, max_position_embeddings=64, bos_token_id=1, eos_token_id=2, pad_token_id=0, rms_norm_eps=1e-5)
@@ -232,96 +235,6 @@ def make_adapters():
         fields["base_model_name_or_path"] = "llama_gqa_tied"
         config_file.write_text(json.dumps(fields, indent=1, sort_keys=True) + "\n")
         write_expected(folder, model)
-
-
-# GGUF, after the specification: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
-GGUF_TYPES = {"F32": 0, "F16": 1, "Q4_0": 2, "Q4_1": 3, "Q5_0": 6, "Q5_1": 7, "Q8_0": 8, "Q2_K": 10, "Q3_K": 11, "Q4_K": 12, "Q5_K": 13, "Q6_K": 14,
-              "IQ4_NL": 20, "IQ4_XS": 23, "BF16": 30, "MXFP4": 39}
-
-
-def gguf_string(text):
-    raw = text.encode()
-    return struct.pack("<Q", len(raw)) + raw
-
-
-def gguf_value(value):
-    if isinstance(value, bool):
-        return struct.pack("<IB", 7, value)
-    if isinstance(value, int):
-        return struct.pack("<II", 4, value)
-    if isinstance(value, float):
-        return struct.pack("<If", 6, value)
-    return struct.pack("<I", 8) + gguf_string(value)
-
-
-def pack_q8_0(values):
-    blocks = values.reshape(-1, 32)
-    scale = np.abs(blocks).max(axis=1) / 127
-    inverse = np.where(scale > 0, 1 / np.where(scale > 0, scale, 1), 0)
-    quants = np.sign(blocks) * np.floor(np.abs(blocks * inverse[:, None]) + 0.5)
-    out = np.zeros(len(blocks), dtype=[("d", "<f2"), ("q", "i1", 32)])
-    out["d"], out["q"] = scale.astype(np.float16), quants.astype(np.int8)
-    return out.tobytes(), (out["d"].astype(np.float32)[:, None] * out["q"].astype(np.float32)).reshape(values.shape)
-
-
-def pack(values, kind):
-    """Bytes, and the float32 values that they stand for."""
-    if kind == "F16":
-        half = values.astype(np.float16)
-        return half.tobytes(), half.astype(np.float32)
-    if kind == "Q8_0":
-        return pack_q8_0(values)
-    return values.astype(np.float32).tobytes(), values
-
-
-# Where a block type keeps its f16 scale and minimum, and what the scale is about so that values are about 1 / sqrt(256).
-BLOCK_HALVES = {"Q4_0": ([0], 0.1), "Q4_1": ([0, 2], 0.05), "Q5_0": ([0], 0.05), "Q5_1": ([0, 2], 0.03), "Q2_K": ([80, 82], 0.02), "Q3_K": ([108], 0.01),
-                "Q4_K": ([0, 2], 0.002), "Q5_K": ([0, 2], 0.001), "Q6_K": ([208], 0.0003), "IQ4_NL": ([0], 0.01), "IQ4_XS": ([0], 0.0004), "MXFP4": ([], 0)}
-
-
-def random_blocks(shape, kind, random):
-    """A matrix of random blocks: its rows of bytes, and the values that the reference reader sees in them."""
-    import gguf  # pip install gguf==0.19.0
-
-    of = getattr(gguf.GGMLQuantizationType, kind)
-    values, size = gguf.GGML_QUANT_SIZES[of]
-    blocks = random.integers(0, 256, (shape[0] * shape[1] // values, size), dtype=np.uint8)
-    offsets, about = BLOCK_HALVES[kind]
-    for offset in offsets:
-        blocks[:, offset:offset + 2] = (random.normal(size=(len(blocks), 1)) * about / 8).astype(np.float16).view(np.uint8)
-    if kind == "MXFP4":
-        blocks[:, 0] = random.integers(121, 123, len(blocks))
-    return blocks.reshape(shape[0], -1), gguf.quants.dequantize(blocks, of).reshape(shape).astype(np.float32)
-
-
-def interleave(weight, heads):
-    """llama.cpp's order of the rows of q and k: pairs (i, i + half) become neighbours."""
-    return weight.reshape(heads, 2, weight.shape[0] // heads // 2, *weight.shape[1:]).swapaxes(1, 2).reshape(weight.shape)
-
-
-GGUF_NAMES = {"input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm", "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k",
-              "self_attn.v_proj": "attn_v", "self_attn.o_proj": "attn_output", "self_attn.q_norm": "attn_q_norm", "self_attn.k_norm": "attn_k_norm",
-              "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up", "mlp.down_proj": "ffn_down"}
-
-
-def gguf_name(name):
-    name = name.replace("model.embed_tokens", "token_embd").replace("model.norm", "output_norm").replace("lm_head", "output")
-    if not name.startswith("model.layers."):
-        return name
-    _, _, index, rest = name.split(".", 3)
-    module, ending = rest.rsplit(".", 1)
-    return f"blk.{index}.{GGUF_NAMES[module]}.{ending}"
-
-
-def write_gguf(path, metadata, tensors):
-    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata))
-    head += b"".join(gguf_string(key) + gguf_value(value) for key, value in metadata.items())
-    data = b""
-    for name, (kind, shape, raw) in tensors.items():
-        data += b"\0" * (-len(data) % 32)
-        head += gguf_string(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *reversed(shape)) + struct.pack("<IQ", GGUF_TYPES[kind], len(data))
-        data += raw
-    path.write_bytes(head + b"\0" * (-len(head) % 32) + data)
 
 
 def gguf_case(name, config, architecture, kinds, seed, permute, metadata=None, rope_freqs=None):
