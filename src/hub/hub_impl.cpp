@@ -132,6 +132,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   recover();
   catalogue_->open();
   downloads_->start();
+  if (is_shared()) mender_ = std::jthread([this](const std::stop_token& stop) { recover_now_and_then(stop); });
 }
 
 void HubImpl::open_blobs() {
@@ -160,6 +161,7 @@ void HubImpl::open_store() {
 }
 
 HubImpl::~HubImpl() {
+  mender_ = {};  // stops it
   downloads_.reset();
   catalogue_.reset();
   try {

@@ -11,16 +11,19 @@
 //
 // The hub itself reads refs from the database only, so nobody sees step 4 late. A git push is the one change that starts on disk:
 // push_pending=1 is committed before receive-pack runs, and until Push::finish() has recorded the refs, open() takes them from the
-// disk (if they pass the same checks) instead of putting them back.
+// disk (if they pass the same checks) instead of putting them back. A push that cannot be recorded is settled before its client is answered
+// (settle_push): it is put back, or found in the database.
 //
 // Several hubs over one PostgreSQL (options.shared_folder): the repository lock is an advisory lock of the server, and who takes it first
-// finishes what a hub that died left (take_over), so nothing waits for a restart. refs_pending is then cleared at once, still under the lock,
+// finishes what a hub that died left (take_over); every hub looks for such repositories now and then, so nothing waits for a restart or for
+// the next writer. refs_pending is then cleared at once, still under the lock,
 // because a mark that is cleared later could hide another hub's.
 #pragma once
 
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <thread>
 #include <unordered_map>
 
 #include "base/files.h"
@@ -210,7 +213,9 @@ class HubImpl final : public Hub {
   std::vector<RefChange> changed_refs(Database& database, const Repo& repo, const git::Repository& git);
   void check_pushed(Database& database, const Repo& repo, const git::Repository& git, const Caller* caller,
                     const std::vector<RefChange>& changes, std::vector<std::string>& to_link);
+  bool settle_push(const Repo& repo, std::optional<RepoLocks::Held>& held);
   void recover();
+  void recover_now_and_then(const std::stop_token& stop);  // several hubs
   void recover_repo(const Repo& repo, bool pushed);  // the caller holds the lock
   void take_over(int64_t repo_id);                   // several hubs: what one that died left of this repository
   // content.cpp
@@ -290,6 +295,7 @@ class HubImpl final : public Hub {
   // Last, so that their threads end before anything they use.
   std::unique_ptr<Catalogue> catalogue_;
   std::unique_ptr<Downloads> downloads_;
+  std::jthread mender_;  // recover_now_and_then()
 };
 
 // repos.cpp and others: the columns that read_repo() expects, in order.

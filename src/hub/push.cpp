@@ -1,3 +1,7 @@
+#include <chrono>
+#include <condition_variable>
+#include <thread>
+
 #include "base/error.h"
 #include "base/log.h"
 #include "git/history.h"
@@ -6,6 +10,14 @@
 #include "hub/names.h"
 
 namespace lyceum::hub {
+namespace {
+
+constexpr auto kSettlePatience = std::chrono::seconds(15);  // as long as a restart of the database is waited for (store.cpp)
+
+// Answers about the push itself; after any other error it is open whether it was recorded.
+bool is_refusal(Code code) { return code == Code::unprocessable || code == Code::forbidden || code == Code::not_found; }
+
+}  // namespace
 
 class PushImpl final : public Push {
  public:
@@ -23,10 +35,16 @@ class PushImpl final : public Push {
 
   void finish() override {
     LYCEUM_CHECK(held_, "a push is finished once");
-    const RepoLocks::Held held = std::move(*held_);  // free for others when this returns, however it returns
+    std::optional<RepoLocks::Held> held(std::move(*held_));  // free for others when this returns, however it returns
     held_.reset();
-    const auto git = hub_.open_git(repo_);
-    hub_.adopt_refs(repo_, *git, &caller_);
+    try {
+      const auto git = hub_.open_git(repo_);
+      hub_.adopt_refs(repo_, *git, &caller_);
+    } catch (const Error& error) {
+      if (is_refusal(error.code())) throw;
+      log::warn("push to {}: {}; finding out whether it was recorded", repo_.repo_id.full_name(), error.what());
+      if (!hub_.settle_push(repo_, held)) throw;
+    }
   }
 
  private:
@@ -141,6 +159,35 @@ void HubImpl::adopt_refs(const Repo& repo, git::Repository& git, const Caller* c
   }, caller);
 }
 
+// A client that was told of a failure must not see its push come true an hour later, when somebody else writes. With the lock still ours, the
+// refs go back to what the database says, so that the mark finds nothing to adopt; with the lock lost, taking it again does what any next
+// writer would have done (take_over). True: the database has what was pushed.
+bool HubImpl::settle_push(const Repo& repo, std::optional<RepoLocks::Held>& held) {
+  std::optional<std::map<std::string, git::Oid>> pushed;
+  const auto give_up = std::chrono::steady_clock::now() + kSettlePatience;
+  while (true) {
+    try {
+      const auto git = open_git(repo);
+      if (!pushed) pushed = git->list_refs();
+      if (!held || has_lost_lock(repo)) {
+        held.reset();
+        held.emplace(locks_.lock(repo.id));
+      }
+      sync_refs(repo, *git);
+      return git->list_refs() == *pushed;
+    } catch (const Error& error) {
+      if (std::chrono::steady_clock::now() < give_up) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));
+        continue;
+      }
+      log::warn("{}: whether a push was recorded is found out later: {}", repo.repo_id.full_name(), error.what());
+      const std::lock_guard lock(refs_mutex_);
+      refs_unsynced_.insert(repo.id);
+      return false;
+    }
+  }
+}
+
 void HubImpl::recover_repo(const Repo& repo, bool pushed) {
   git::Repository::remove_leftovers(folder_of(repo.public_id));
   const auto git = open_git(repo);
@@ -177,11 +224,27 @@ void HubImpl::recover() {
     Rows rows = reader->query(sql);
     while (rows.step()) pending.emplace_back(read_repo(rows), rows.boolean(kRepoColumnCount));
   }
-  for (const auto& [repo, pushed] : pending) {
-    if (is_shared()) locks_.try_lock(repo.id);  // take_over() does it; a lock that is taken means that another hub is at it
-    else recover_repo(repo, pushed);
+  if (is_shared()) {
+    for (const auto& [repo, pushed] : pending) locks_.try_lock(repo.id);  // take_over() does it; a lock that is taken means that another hub is at it
+    return;
   }
+  for (const auto& [repo, pushed] : pending) recover_repo(repo, pushed);
   if (!pending.empty()) log::info("recovered {} repositories that were being written when the server stopped", pending.size());
+}
+
+// What a hub left that died, or lost the database for long, is settled soon, not when somebody next writes there.
+void HubImpl::recover_now_and_then(const std::stop_token& stop) {
+  constexpr auto kEvery = std::chrono::seconds(5);
+  std::mutex mutex;
+  std::condition_variable_any never;
+  std::unique_lock lock(mutex);
+  while (!never.wait_for(lock, stop, kEvery, [&] { return stop.stop_requested(); })) {
+    try {
+      recover();
+    } catch (const std::exception& error) {
+      log::warn("finishing what other servers left: {}", error.what());
+    }
+  }
 }
 
 }  // namespace lyceum::hub

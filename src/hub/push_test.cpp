@@ -1,5 +1,6 @@
 #include "git/pkt_line.h"
 #include "hub/hub_fixture.h"
+#include "hub/store/sqlite_database.h"
 
 namespace lyceum::hub {
 namespace {
@@ -22,6 +23,16 @@ class GitPush : public HubFixture {
     const auto guard = hub->begin_push(alice, repo.repo_id);
     EXPECT_EQ(in_work("push -q origin " + what).find("(failed)"), std::string::npos);
     guard->finish();
+  }
+  void refuse_refs(bool refuse) {
+    const HubOptions options = test_options(folder.path() / "data");
+    if (!options.store.target.empty()) {
+      PostgresDatabase(options.store.target, Database::Access::read_write)
+          .execute(refuse ? "ALTER TABLE refs ADD CONSTRAINT made_by_a_test CHECK (false) NOT VALID" : "ALTER TABLE refs DROP CONSTRAINT made_by_a_test");
+      return;
+    }
+    SqliteDatabase((folder.path() / "data/lyceum.db").string(), Database::Access::read_write)
+        .execute(refuse ? "CREATE TRIGGER made_by_a_test BEFORE INSERT ON refs BEGIN SELECT RAISE(ABORT, 'made by a test'); END" : "DROP TRIGGER made_by_a_test");
   }
   std::string pointer(const std::string& sha256, size_t size) {
     return "version https://git-lfs.github.com/spec/v1\noid sha256:" + sha256 + "\nsize " + std::to_string(size) + "\n";
@@ -120,6 +131,22 @@ TEST_F(GitPush, AbandonedGuardStillRecords) {
     const auto guard = hub->begin_push(alice, repo.repo_id);
     in_work("push -q origin main");
   }
+  EXPECT_EQ(read(repo, "x"), "1");
+}
+
+// The database takes no refs for a while (as when its disk is full): the push has failed, and stays so.
+TEST_F(GitPush, ThatCannotBeRecordedIsPutBackForGood_regression) {
+  add_file("x", "1");
+  const auto guard = hub->begin_push(alice, repo.repo_id);
+  in_work("push -q origin main HEAD:refs/heads/dev");
+  refuse_refs(true);
+  EXPECT_THROW(guard->finish(), Error);
+  refuse_refs(false);
+  EXPECT_EQ(run_git("-C '" + bare() + "' for-each-ref --format='%(refname) %(objectname)'"), "refs/heads/main " + repo.head + "\n");
+  reopen();  // a start adopts what an interrupted push left: nothing
+  EXPECT_EQ(again(repo).head, repo.head);
+  EXPECT_EQ(code_of([&] { hub->resolve_revision(repo, "dev"); }), Code::not_found);
+  push();
   EXPECT_EQ(read(repo, "x"), "1");
 }
 

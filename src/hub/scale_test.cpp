@@ -46,6 +46,11 @@ class TwoHubs : public ::testing::Test {
     ::waitpid(child, &status, 0);
     EXPECT_TRUE(WIFSIGNALED(status)) << "the child must get as far as its end";
   }
+  // As a restart of the database server does, or an administrator: locks are gone, transactions are rolled back.
+  void end_sessions() {
+    PostgresDatabase(test_postgres(folder.path().string()), Database::Access::read_write)
+        .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  }
   std::string git(const std::string& arguments) {
     const std::string command = "git -C '" + bare() + "' " + arguments + " 2>&1";
     std::string out;
@@ -117,13 +122,12 @@ TEST_F(TwoHubs, RefFilesOfADeadHubAreWrittenByAnother) {
   EXPECT_TRUE(one->fsck({}).problems.empty());
 }
 
-// The database server restarts, or somebody ends its sessions: the lock is gone while its holder lives.
+// The lock is gone while its holder lives.
 TEST_F(TwoHubs, APushThatLostItsLockOverwritesNoCommit) {
   const std::string pushed = commit(*one, "x", "1").id;
   commit(*one, "x", "2");
   auto push = one->begin_push(alice, repo.repo_id);
-  PostgresDatabase(test_postgres(folder.path().string()), Database::Access::read_write)
-      .execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'");
+  end_sessions();
   const std::string later = commit(*two, "y", "3").id;
   git("update-ref refs/heads/main " + pushed);
   EXPECT_THROW(push->finish(), Error);
@@ -132,6 +136,41 @@ TEST_F(TwoHubs, APushThatLostItsLockOverwritesNoCommit) {
   EXPECT_EQ(read(*one, repo, "y"), "3");
   EXPECT_EQ(git("rev-parse main"), two->get_repo(alice, repo.repo_id).head + "\n");
   EXPECT_TRUE(one->fsck({}).problems.empty());
+}
+
+TEST_F(TwoHubs, APushThatLostItsLockIsDecidedBeforeItsAnswer_regression) {
+  const std::string first = commit(*one, "x", "1").id;
+  const std::string second = commit(*one, "x", "2").id;
+  auto push = one->begin_push(alice, repo.repo_id);
+  git("update-ref refs/heads/pushed " + first);
+  end_sessions();
+  push->finish();  // nobody else has written: the push is recorded
+  EXPECT_EQ(two->resolve_revision(repo, "pushed"), first);
+  push = one->begin_push(alice, repo.repo_id);
+  git("update-ref refs/heads/late " + second);
+  end_sessions();
+  commit(*two, "y", "3");
+  EXPECT_EQ(two->resolve_revision(repo, "late"), second) << "who takes the lock adopts what is there";
+  push->finish();
+  EXPECT_TRUE(one->fsck({}).problems.empty());
+}
+
+TEST_F(TwoHubs, PushOfADeadHubIsAdoptedThoughNobodyWrites) {
+  const std::string next = commit(*one, "x", "1").id;
+  die_while([&](Hub& own) {
+    const auto push = own.begin_push(alice, repo.repo_id);
+    git("update-ref refs/heads/pushed " + next);
+    ::raise(SIGKILL);
+  });
+  const auto adopted = [&] {
+    try {
+      return two->resolve_revision(repo, "pushed") == next;
+    } catch (const Error&) {
+      return false;
+    }
+  };
+  for (int i = 0; i < 300 && !adopted(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  EXPECT_TRUE(adopted());
 }
 
 TEST_F(TwoHubs, PushOfADeadHubIsAdoptedByAnother) {

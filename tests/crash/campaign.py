@@ -40,7 +40,7 @@ class Round:
             actor.start()
 
     def crash(self):
-        table = faults.BY_STORE[self.world.store]
+        table = self.campaign.faults_of(self.world.store)
         name = self.chance.choices(list(table), [weight for _, weight in table.values()])[0]
         strike = faults.Strike(self.world, self.gate, random.Random(self.chance.getrandbits(64)), self.xet, self.tally)
         if self.xet:
@@ -115,6 +115,10 @@ class Campaign:
     def crashes(self):
         return sum(self.table.values())
 
+    def faults_of(self, store):
+        table, only = faults.BY_STORE[store], self.arguments.only
+        return {name: fault for name, fault in table.items() if not only or name in only}
+
     def count(self, store, name):
         self.table[store, name] += 1
 
@@ -123,7 +127,7 @@ class Campaign:
         return time.time() - self.started > arguments.minutes * 60 or (arguments.crashes and self.crashes >= arguments.crashes)
 
     def run(self):
-        worlds = [world for world in (OneHub, TwoHubs) if self.arguments.store in ("both", world.__name__)]
+        worlds = [world for world in (OneHub, TwoHubs) if self.arguments.store in ("both", world.__name__) and self.faults_of(world.store)]
         share = self.arguments.minutes * 60 / len(worlds) if self.arguments.minutes * 60 < 300 else 1e9
         number = 0
         while not self.is_over():
@@ -194,6 +198,8 @@ def main():
     parser.add_argument("--seed", type=int, default=None, help="default: the clock")
     parser.add_argument("--crashes", type=int, default=0, help="end after so many")
     parser.add_argument("--store", choices=["both", "OneHub", "TwoHubs"], default="both")
+    names = sorted({name for table in faults.BY_STORE.values() for name in table})
+    parser.add_argument("--only", action="append", choices=names, metavar="FAULT", help="inject this fault alone (may be repeated): " + "; ".join(names))
     parser.add_argument("--no-xet", dest="xet", action="store_false")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--verbose", action="store_true", help="a line for each crash")
