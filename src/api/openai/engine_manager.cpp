@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "api/openai/engine_process.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr double kRetryAfterFailure = 3;  // seconds for which a failed load is answered from memory
 constexpr auto kHealthPause = std::chrono::milliseconds(30);
+constexpr double kKeeperPauseSeconds = 10;
 
 bool answers(const EngineManager::Process& process) {
   try {
@@ -48,6 +50,11 @@ struct EngineManager::State : EngineLock {
   std::shared_ptr<Process> find_or_start(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started);
   void make_room(std::unique_lock<std::mutex>& held);
   void retire(const std::string& key);
+  void end_idle_engines();
+  // Holds an adapter that is loaded; null if it is not.
+  std::shared_ptr<void> find_adapter(const std::shared_ptr<Process>& process, const std::string& name);
+  // Names of adapters to drop now that `loaded` has come: they are no longer in the table.
+  std::vector<std::string> take_unused_adapters(Process& process, const std::string& loaded);
   // Destroying a process waits for it to end: done without the lock.
   void bury(std::unique_lock<std::mutex>& held) {
     std::vector<std::shared_ptr<Process>> ending;
@@ -62,6 +69,8 @@ struct EngineManager::State : EngineLock {
   uint64_t counter = 0;
   std::map<std::string, std::shared_ptr<Process>> processes;
   std::vector<std::shared_ptr<Process>> retired;
+  bool closing = false;
+  std::condition_variable closed;
 };
 
 // Lock held. The process leaves the table; it ends when its last lease does.
@@ -110,9 +119,72 @@ std::shared_ptr<EngineManager::Process> EngineManager::State::find_or_start(cons
   return process;
 }
 
-EngineManager::EngineManager(EngineManagerOptions options) : state_(std::make_shared<State>(std::move(options))) {}
+// A thread's work until the manager closes. It also reaps engines that left the table while requests used them.
+void EngineManager::State::end_idle_engines() {
+  const double idle_s = options.idle_seconds_max;
+  const auto pause = std::chrono::duration<double>(idle_s > 0 ? std::clamp(idle_s / 4, 0.05, kKeeperPauseSeconds) : kKeeperPauseSeconds);
+  std::unique_lock held(mutex);
+  while (!closing) {
+    std::vector<std::string> idle;
+    for (const auto& [key, process] : processes) {
+      const bool unused = process->leases == 0 && !process->pinned && process->phase == Phase::ready;
+      if (idle_s > 0 && unused && monotonic_seconds() - process->last_used >= idle_s) idle.push_back(key);
+    }
+    for (const std::string& key : idle) {
+      log::info("engine {} ends: nobody used it for {} s", processes.at(key)->label, idle_s);
+      retire(key);
+    }
+    if (!retired.empty()) bury(held);
+    if (!closing) closed.wait_for(held, pause);
+  }
+}
+
+std::shared_ptr<void> EngineManager::State::find_adapter(const std::shared_ptr<Process>& process, const std::string& name) {
+  const std::lock_guard lock(mutex);
+  const auto found = process->adapters.find(name);
+  if (found == process->adapters.end()) return nullptr;
+  ++found->second.users;
+  return {process.get(), [this, process, name](void*) {
+            const std::lock_guard releasing(mutex);
+            Process::LoadedAdapter& adapter = process->adapters.at(name);
+            --adapter.users;
+            adapter.last_used = monotonic_seconds();
+          }};
+}
+
+std::vector<std::string> EngineManager::State::take_unused_adapters(Process& process, const std::string& loaded) {
+  const std::string repository = loaded.substr(0, loaded.find('@') + 1);
+  std::vector<std::string> out;
+  const std::lock_guard lock(mutex);
+  const auto take = [&](auto position) {
+    out.push_back(position->first);
+    return process.adapters.erase(position);
+  };
+  for (auto one = process.adapters.begin(); one != process.adapters.end();) {
+    const bool stale = one->first != loaded && one->first.starts_with(repository) && one->second.users == 0;
+    one = stale ? take(one) : std::next(one);
+  }
+  while (process.adapters.size() > options.adapters_max) {
+    auto oldest = process.adapters.end();
+    for (auto one = process.adapters.begin(); one != process.adapters.end(); ++one) {
+      if (one->second.users == 0 && (oldest == process.adapters.end() || one->second.last_used < oldest->second.last_used)) oldest = one;
+    }
+    if (oldest == process.adapters.end()) break;
+    take(oldest);
+  }
+  return out;
+}
+
+EngineManager::EngineManager(EngineManagerOptions options)
+    : state_(std::make_shared<State>(std::move(options))), keeper_([state = state_] { state->end_idle_engines(); }) {}
 
 EngineManager::~EngineManager() {
+  {
+    const std::lock_guard lock(state_->mutex);
+    state_->closing = true;
+  }
+  state_->closed.notify_all();
+  keeper_.join();
   std::unique_lock held(state_->mutex);
   while (!state_->processes.empty()) state_->retire(std::string(state_->processes.begin()->first));
   for (const auto& process : state_->retired) process->ask_to_end();
@@ -157,20 +229,23 @@ EngineManager::Lease EngineManager::ensure(const EngineRequest& request) {
   throw Error(Code::unavailable, fmt::format("The model {} cannot be loaded: {}", request.label, why), "model_not_loaded");
 }
 
-void EngineManager::load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder) {
-  Process& process = *lease.process_;
-  const std::lock_guard lock(process.adapters_mutex);
-  if (process.adapters.contains(name)) return;
-  http::Client client(process.address(), 600);
+std::shared_ptr<void> EngineManager::load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder) {
+  const std::shared_ptr<Process> process = lease.process_;
+  if (auto held = state_->find_adapter(process, name)) return held;
+  const std::lock_guard loading(process->loading_mutex);
+  if (auto held = state_->find_adapter(process, name)) return held;
+  http::Client client(process->address(), 600);
   const auto response = client.send({.method = "POST", .target = "/internal/adapters", .body = json::serialize(json::object{{"name", name}, {"path", folder.string()}})});
   if (response.status != 200) rethrow_engine_error(response);
-  const std::string repository = name.substr(0, name.find('@') + 1);
-  std::erase_if(process.adapters, [&](const std::string& other) {
-    if (!other.starts_with(repository)) return false;
+  {
+    const std::lock_guard lock(state_->mutex);
+    process->adapters[name] = {};
+  }
+  auto held = state_->find_adapter(process, name);
+  for (const std::string& other : state_->take_unused_adapters(*process, name)) {
     client.send({.method = "DELETE", .target = "/internal/adapters/" + http::percent_encode(other)});
-    return true;
-  });
-  process.adapters.insert(name);
+  }
+  return held;
 }
 
 std::string EngineManager::Lease::address() const { return process_->address(); }
@@ -194,10 +269,7 @@ std::vector<EngineManager::Status> EngineManager::list() const {
   for (const auto& [key, process] : state_->processes) {
     if (process->phase == Process::Phase::dead) continue;
     Status status{key, process->label, process->phase == Process::Phase::ready ? "ready" : "starting", process->pid, process->leases, process->pinned, {}};
-    if (process->adapters_mutex.try_lock()) {
-      status.adapters.assign(process->adapters.begin(), process->adapters.end());
-      process->adapters_mutex.unlock();
-    }
+    for (const auto& [name, adapter] : process->adapters) status.adapters.push_back(name);
     out.push_back(std::move(status));
   }
   return out;

@@ -1,6 +1,6 @@
 // engine_manager.h: the engine processes of this hub: starts one for a model when it is first asked for, keeps it, starts it again
-// after a crash, and stops the least recently used one when a place is needed. A model that cannot be loaded, or an engine that is
-// killed for memory, is an Error for those who asked; the hub goes on.
+// after a crash, and stops the least recently used one when a place is needed, and any that nobody has used for a while. A model that
+// cannot be loaded, or an engine that is killed for memory, is an Error for those who asked; the hub goes on.
 //
 // An engine is `<program> engine --socket <path> --model <folder> --name <label> --lifeline <extra arguments>`. Its standard input is a
 // pipe that only we hold: when we die, however that happens, it reads the end and leaves (PR_SET_PDEATHSIG would follow the thread that
@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace lyceum::api {
@@ -19,6 +20,8 @@ struct EngineManagerOptions {
   std::string program = "/proc/self/exe";
   std::vector<std::string> extra_arguments;  // "--threads", "2"
   unsigned engines_max = 4;
+  double idle_seconds_max = 0;               // an engine unused for so long ends, unless it is pinned; 0: never
+  size_t adapters_max = 64;                  // in one engine; the least recently used ones that no request uses leave first
   unsigned start_timeout_s = 600;
 };
 
@@ -26,7 +29,7 @@ struct EngineRequest {
   std::string key;                 // one engine for each: the model at a commit
   std::filesystem::path model;     // folder or file
   std::string label;               // for people: "owner/name@revision"
-  bool pinned = false;             // deployed: goes last when room is needed
+  bool pinned = false;             // deployed: goes last when room is needed, and never for being idle
 };
 
 class EngineManager {
@@ -51,9 +54,9 @@ class EngineManager {
 
   // Waits until the engine answers. Error(unavailable) with its last lines if it does not come up, or if every place is busy.
   Lease ensure(const EngineRequest& request);
-  // Loads a PEFT adapter into a running engine once. name is "repository@commit": another commit of the same repository is dropped. Passes
-  // on the engine's own Error (unprocessable: matches no layer …).
-  void load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder);
+  // Loads a PEFT adapter into a running engine, if it is not there, and holds it there. name is "repository@commit": another commit of
+  // the same repository is dropped, unless somebody holds it. Passes on the engine's own Error (unprocessable: matches no layer …).
+  std::shared_ptr<void> load_adapter(const Lease& lease, const std::string& name, const std::filesystem::path& folder);
   // What to tell a client whose engine broke off: the last lines if it has died.
   std::string why_it_failed(const Lease& lease) const;
   void stop(const std::string& key);   // when its last lease ends; no engine of that key: nothing
@@ -71,6 +74,7 @@ class EngineManager {
  private:
   struct State;
   std::shared_ptr<State> state_;
+  std::thread keeper_;             // ends engines that nobody uses
 };
 
 }  // namespace lyceum::api

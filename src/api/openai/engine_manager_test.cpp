@@ -139,6 +139,41 @@ TEST(EngineManager, StopsTheLeastRecentlyUsedAndSparesTheBusyAndPinned) {
   EXPECT_EQ(pid_of(manager, "b"), 0);
 }
 
+TEST(EngineManager, KeepsAnAdapterThatARequestUses) {
+  EngineManagerOptions options;
+  options.adapters_max = 2;
+  EngineManager manager(options);
+  const auto lease = manager.ensure({"k", "/m", "me/m"});
+  const auto names = [&] { return manager.list()[0].adapters; };
+  auto first = manager.load_adapter(lease, "me/a@1", "/a");
+  EXPECT_NO_THROW(manager.load_adapter(lease, "me/a@1", "/broken"));   // it is there: nothing is read again
+  manager.load_adapter(lease, "me/a@2", "/a");
+  EXPECT_EQ(names(), (std::vector<std::string>{"me/a@1", "me/a@2"}));
+  first.reset();
+  manager.load_adapter(lease, "me/a@3", "/a");
+  EXPECT_EQ(names(), std::vector<std::string>{"me/a@3"});
+  manager.load_adapter(lease, "me/b@1", "/a");
+  manager.load_adapter(lease, "me/a@3", "/a");
+  manager.load_adapter(lease, "me/c@1", "/a");   // one too many: b was used before a
+  EXPECT_EQ(names(), (std::vector<std::string>{"me/a@3", "me/c@1"}));
+}
+
+TEST(EngineManager, EndsWhatNobodyHasUsedForAWhile) {
+  EngineManagerOptions options;
+  options.idle_seconds_max = 0.3;
+  EngineManager manager(options);
+  manager.ensure({"pinned", "/m", "me/p", true});
+  manager.ensure({"idle", "/m", "me/i"});
+  const auto busy = manager.ensure({"busy", "/m", "me/b"});
+  const int idle = pid_of(manager, "idle"), used = pid_of(manager, "busy");
+  EXPECT_TRUE(gone_within(idle, 3));
+  EXPECT_EQ(pid_of(manager, "idle"), 0);
+  EXPECT_NE(pid_of(manager, "pinned"), 0);
+  EXPECT_EQ(pid_of(manager, "busy"), used);
+  manager.ensure({"idle", "/m", "me/i"});   // and it comes again when asked for
+  EXPECT_NE(pid_of(manager, "idle"), idle);
+}
+
 TEST(EngineManager, EndsItsEngines) {
   int pid = 0;
   {

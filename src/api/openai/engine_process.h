@@ -3,7 +3,7 @@
 
 #include <condition_variable>
 #include <deque>
-#include <set>
+#include <map>
 #include <thread>
 
 #include "api/openai/engine_manager.h"
@@ -42,8 +42,13 @@ struct EngineManager::Process {
   double last_used = 0, died_at = 0;
   bool was_ready = false;
 
-  mutable std::mutex adapters_mutex;     // held while an adapter is being loaded
-  std::set<std::string> adapters;
+  struct LoadedAdapter {
+    unsigned users = 0;
+    double last_used = 0;
+  };
+  std::map<std::string, LoadedAdapter> adapters;
+
+  std::mutex loading_mutex;              // held while an adapter is being loaded or dropped; taken before the lock
 
  private:
   void listen();                         // passes on its standard error until it ends, then reaps it

@@ -141,10 +141,9 @@ PinnedRepo find_adapter(Context& context, const std::string& name) {
   return adapter;
 }
 
-std::string load_adapter(Context& context, const EngineManager::Lease& lease, const PinnedRepo& adapter) {
+LoadedAdapter load_adapter(Context& context, const EngineManager::Lease& lease, const PinnedRepo& adapter) {
   const std::string name = adapter.repo.repo_id.full_name() + "@" + adapter.commit;
-  context.services.engines.load_adapter(lease, name, materialise(context.services.hub, adapter.repo, adapter.commit));
-  return name;
+  return {name, context.services.engines.load_adapter(lease, name, materialise(context.services.hub, adapter.repo, adapter.commit))};
 }
 
 }  // namespace lyceum::api

@@ -36,14 +36,18 @@ ModelTarget find_target(Context& context, const std::string& name);
 // The adapter alone, whatever base it names. Error(unprocessable) if it is none.
 PinnedRepo find_adapter(Context& context, const std::string& name);
 
-// An engine in memory and the name its adapter has there.
+// An engine in memory and its adapter there, both held.
+struct LoadedAdapter {
+  std::string name;                 // in the engine; empty: the base
+  std::shared_ptr<void> lease;
+};
 struct RunningModel {
   EngineManager::Lease lease;
-  std::string adapter;
+  LoadedAdapter adapter;
 };
 RunningModel start_model(Context& context, const ModelTarget& target);
 std::string engine_key(const ModelTarget& target);
-// Into a running engine; returns its name there.
-std::string load_adapter(Context& context, const EngineManager::Lease& lease, const PinnedRepo& adapter);
+// Into a running engine.
+LoadedAdapter load_adapter(Context& context, const EngineManager::Lease& lease, const PinnedRepo& adapter);
 
 }  // namespace lyceum::api

@@ -62,7 +62,7 @@ http::Response pass_to_engine(Context& context, const std::string& target, const
   const auto proxied = std::make_shared<Proxied>(start_model(context, find_target(context, model)));
   http::ClientRequest request{.method = "POST", .target = target, .body = std::move(body), .keep_waiting = [&] { return !context.request.client_gone || !context.request.client_gone(); }};
   request.headers.set("Content-Type", "application/json");
-  request.headers.set(kAdapterHeader, proxied->model.adapter);
+  request.headers.set(kAdapterHeader, proxied->model.adapter.name);
   proxied->head = explained(engines, *proxied, [&] { return proxied->client.begin(request); });
   http::Response response;
   response.status = proxied->head.status;
