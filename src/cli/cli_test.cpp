@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 
 #include "base/files.h"
+#include "base/source_dir.h"
 #include "cli/hub_client.h"
 #include "cli/settings.h"
 
@@ -52,7 +53,7 @@ TEST(Settings, NamesTheSettingThatIsWrong) {
 }
 
 TEST(Settings, DocumentationIsUpToDate) {
-  EXPECT_EQ(read_file(std::string(LYCEUM_SOURCE_DIR) + "/docs/settings.md"), settings_markdown())
+  EXPECT_EQ(read_file(std::string(kSourceDir) + "/docs/settings.md"), settings_markdown())
       << "run: lyceum doctor --settings > docs/settings.md";
 }
 

@@ -7,11 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "base/source_dir.h"
 #include "formats/safetensors.h"
 
 namespace lyceum::engine {
 
-inline std::filesystem::path goldens_folder() { return std::filesystem::path(LYCEUM_SOURCE_DIR) / "tests/goldens/models"; }
+inline std::filesystem::path goldens_folder() { return std::filesystem::path(kSourceDir) / "tests/goldens/models"; }
 
 inline std::vector<std::string> list_goldens(const char* kind) {
   std::vector<std::string> names;

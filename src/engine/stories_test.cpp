@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "base/source_dir.h"
 #include "engine/engine.h"
 
 namespace lyceum::engine {
@@ -14,7 +15,7 @@ constexpr const char* kKnownStart =
 
 std::filesystem::path stories_path() {
   const char* shared = std::getenv("LYCEUM_SHARED");
-  const std::filesystem::path folder = shared != nullptr ? std::filesystem::path(shared) : std::filesystem::path(LYCEUM_SOURCE_DIR) / "../shared";
+  const std::filesystem::path folder = shared != nullptr ? std::filesystem::path(shared) : std::filesystem::path(kSourceDir) / "../shared";
   return folder / "data/stories260K.bin";
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "base/source_dir.h"
 #include "kernels/test_values.h"
 
 namespace lyceum::kernels {
@@ -14,7 +15,7 @@ namespace {
 std::string golden(tensor::DType dtype) {
   std::string name(tensor::name(dtype));
   std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return read_file(fs::path(LYCEUM_SOURCE_DIR) / "tests/goldens/quants" / (name + ".bin"));
+  return read_file(fs::path(kSourceDir) / "tests/goldens/quants" / (name + ".bin"));
 }
 
 TEST(Blocks, GiveTheValuesOfTheReferenceReader) {

@@ -1,4 +1,5 @@
 // What load_decoder refuses, and how it says so. That it computes rightly is shown by src/engine/golden_test.cpp.
+#include "base/source_dir.h"
 #include "models/load.h"
 
 #include <gtest/gtest.h>
@@ -13,7 +14,7 @@
 namespace lyceum::models {
 namespace {
 
-const fs::path kCases = fs::path(LYCEUM_SOURCE_DIR) / "tests/goldens/models/cases";
+const fs::path kCases = fs::path(kSourceDir) / "tests/goldens/models/cases";
 
 // A copy of a golden model whose configuration and tensors a test changes.
 class LoadDecoder : public testing::Test {

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/json.h"
+#include "base/source_dir.h"
 #include "formats/safetensors.h"
 #include "models/load.h"
 #include "tuning/model/network.h"
@@ -16,7 +17,7 @@
 namespace lyceum::tuning {
 namespace {
 
-const fs::path kGoldens = fs::path(LYCEUM_SOURCE_DIR) / "tests/goldens/tuning";
+const fs::path kGoldens = fs::path(kSourceDir) / "tests/goldens/tuning";
 
 std::vector<float> floats_of(const formats::SafetensorsFile& file, const formats::SafetensorsTensor& tensor) {
   std::vector<float> out(tensor.elements());

@@ -9,6 +9,7 @@
 
 #include "base/files.h"
 #include "base/random.h"
+#include "base/source_dir.h"
 #include "xet/chunker.h"
 #include "xet/hash.h"
 
@@ -34,7 +35,7 @@ inline std::string content(size_t size, uint64_t seed, std::string_view kind) {
   return out;
 }
 
-inline std::string golden(const std::string& name) { return read_file(fs::path(LYCEUM_SOURCE_DIR) / "tests/goldens/xet" / name); }
+inline std::string golden(const std::string& name) { return read_file(fs::path(kSourceDir) / "tests/goldens/xet" / name); }
 
 inline std::vector<Chunk> chunks_of(std::string_view data) {
   std::vector<Chunk> chunks;

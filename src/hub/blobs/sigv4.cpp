@@ -1,5 +1,7 @@
 #include "hub/blobs/sigv4.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <ctime>
 #include <vector>
@@ -38,7 +40,7 @@ std::string canonical_request(const S3Request& request) {
 }
 
 std::string signature_of(const S3Request& request, const SigningKey& key, const std::string& time) {
-  const std::string to_sign = std::string(kAlgorithm) + "\n" + time + "\n" + scope_of(key, time) + "\n" + sha256_hex(canonical_request(request));
+  const std::string to_sign = fmt::format("{}\n{}\n{}\n{}", kAlgorithm, time, scope_of(key, time), sha256_hex(canonical_request(request)));
   const std::string date_key = hmac("AWS4" + key.secret, time.substr(0, 8));
   return hmac_sha256_hex(hmac(hmac(hmac(date_key, key.region), key.service), "aws4_request"), to_sign);
 }
@@ -72,8 +74,7 @@ void sign(S3Request& request, const SigningKey& key, int64_t now_ms) {
   request.headers["x-amz-date"] = time;
   request.headers["x-amz-content-sha256"] = request.payload_sha256;
   const std::string names = signed_names(request);
-  request.headers["authorization"] = std::string(kAlgorithm) + " Credential=" + key.key_id + "/" + scope_of(key, time) + ", SignedHeaders=" + names +
-                                     ", Signature=" + signature_of(request, key, time);
+  request.headers["authorization"] = fmt::format("{} Credential={}/{}, SignedHeaders={}, Signature={}", kAlgorithm, key.key_id, scope_of(key, time), names, signature_of(request, key, time));
 }
 
 std::string presigned_path(S3Request request, const SigningKey& key, int64_t now_ms, int64_t lifetime_s) {

@@ -1,3 +1,4 @@
+#include "base/source_dir.h"
 #include "tuning/model/network.h"
 
 #include <gtest/gtest.h>
@@ -34,7 +35,7 @@ std::vector<float> all_gradients(const TrainModel& model) {
 
 TEST(TrainModel, RefusesBlocksThatOnlyTheEngineComputes) {
   for (const std::string name : {"granite", "gemma3", "olmo2", "smollm3", "phi3_window"}) {
-    const auto decoder = models::load_decoder(std::filesystem::path(LYCEUM_SOURCE_DIR) / "tests/goldens/models/cases" / name);
+    const auto decoder = models::load_decoder(std::filesystem::path(kSourceDir) / "tests/goldens/models/cases" / name);
     try {
       make_lora_model(decoder, {});
       ADD_FAILURE() << name << " was accepted";

@@ -1,4 +1,5 @@
 // A merged model against base and adapter side by side, and what cannot be merged.
+#include "base/source_dir.h"
 #include "tuning/write/merge.h"
 
 #include <gtest/gtest.h>
@@ -16,7 +17,7 @@
 namespace lyceum::tuning {
 namespace {
 
-const fs::path kLora = fs::path(LYCEUM_SOURCE_DIR) / "tests/goldens/tuning/lora";
+const fs::path kLora = fs::path(kSourceDir) / "tests/goldens/tuning/lora";
 
 double loss_of(TrainModel& model) {
   ThreadPool pool(2);
