@@ -43,6 +43,14 @@ void add_counts(Context& context, json::object& out, const hub::Account& account
   out["isPro"] = false;
 }
 
+// Roles in an organisation are for its members, as in list_members(), and for whom they are of.
+bool may_see_roles(Context& context, const hub::Account& user, const std::string& organisation) {
+  const hub::Caller& caller = context.caller;
+  if (caller.sees_all() || (caller.user && caller.user->name == user.name)) return true;
+  const auto account = context.services.hub.follows().find(organisation);
+  return account && context.services.hub.organisations().role_of(caller, *account) != hub::Role::none;
+}
+
 template <typename Rows>
 http::Response people_answer(const http::Request& request, const Page& page, const Rows& rows) {
   json::array out;
@@ -56,7 +64,11 @@ http::Response describe_user(Context& context) {
   const hub::Account account = account_of(context);
   json::object out = person_json(account);
   add_counts(context, out, account);
-  out["orgs"] = organisations_of(context.services.hub, *context.services.hub.find_user(account.name), &context.caller);
+  json::array organisations = organisations_of(context.services.hub, *context.services.hub.find_user(account.name), &context.caller);
+  for (json::value& one : organisations) {
+    if (!may_see_roles(context, account, get_string(one.as_object(), "name"))) one.as_object().erase("roleInOrg");
+  }
+  out["orgs"] = std::move(organisations);
   return json_answer(out);
 }
 

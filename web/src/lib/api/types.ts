@@ -173,3 +173,48 @@ export interface AccessRequest {
   timestamp: string;
   fields?: Record<string, unknown>;
 }
+
+export interface Account {
+  type: 'user' | 'org';
+  fullname: string;
+  user?: string; // of a user
+  name?: string; // of an organisation
+  role?: string; // in the organisation that was asked about; its members see it
+}
+
+export interface Profile extends Account {
+  numModels: number;
+  numDatasets: number;
+  numSpaces: number;
+  numFollowers: number;
+  isFollowing: boolean;
+  numFollowing?: number;
+  numUsers?: number;
+  orgs?: { name: string; fullname: string; roleInOrg?: string }[];
+}
+
+export interface CollectionItem {
+  _id: string;
+  id: string;
+  type: 'model' | 'dataset' | 'space' | 'collection';
+  title?: string; // of a collection, as is the slug
+  slug?: string;
+  downloads?: number;
+  likes?: number;
+  lastModified?: string;
+  pipeline_tag?: string;
+  private?: boolean;
+  note?: { text: string };
+}
+
+export interface Collection {
+  slug: string;
+  title: string;
+  description?: string;
+  lastUpdated: string;
+  owner: Account;
+  private: boolean;
+  upvotes: number;
+  numberItems: number;
+  items: CollectionItem[];
+}

@@ -17,8 +17,12 @@ describe('pageAt', () => {
     expect(pageAt('/a/b/discussions/12/files')).toMatchObject({ at: { tab: 'discussion', number: 12, files: true } });
     expect(pageAt('/a/b/discussions/new')).toMatchObject({ at: { tab: 'new-discussion' } });
   });
+  it('knows people and collections', () => {
+    expect(pageAt('/alice')).toEqual({ page: 'profile', name: 'alice' });
+    expect(pageAt('/collections/alice/first-steps-1a')).toEqual({ page: 'collection', slug: 'alice/first-steps-1a' });
+  });
   it('leaves everything else to other pages', () => {
-    for (const path of ['/sign-in', '/a/b/discussions/x', '/a/b/tree', '/a/b/unknown', '/a/b/commit/1/2', '/datasets/a']) expect(pageAt(path), path).toEqual({ page: 'path' });
+    for (const path of ['/sign-in', '/a/b/discussions/x', '/a/b/tree', '/a/b/unknown', '/a/b/commit/1/2', '/datasets/a', '/device', '/settings', '/collections', '/collections/alice']) expect(pageAt(path), path).toEqual({ page: 'path' });
   });
   it('survives a stray percent sign', () => {
     expect(pageAt('/a/b/tree/main/100%')).toMatchObject({ at: { folder: '100%' } });

@@ -11,9 +11,15 @@ export type RepoTab =
   | { tab: 'discussion'; number: number; files: boolean }
   | { tab: 'settings' };
 
-export type Page = { page: 'list'; type: RepoType } | { page: 'repo'; type: RepoType; id: string; at: RepoTab } | { page: 'path' };
+export type Page =
+  | { page: 'list'; type: RepoType }
+  | { page: 'repo'; type: RepoType; id: string; at: RepoTab }
+  | { page: 'profile'; name: string }
+  | { page: 'collection'; slug: string }
+  | { page: 'path' };
 
 const types: RepoType[] = ['models', 'datasets', 'spaces'];
+const ownPages = ['sign-in', 'device', 'oauth', 'settings', 'collections', 'api', 'v1']; // names that nobody has
 
 function segment(text: string): string {
   try {
@@ -42,6 +48,8 @@ export function pageAt(path: string): Page {
   if (parts.length === 0) return { page: 'list', type: 'models' };
   const named = types.find((type) => type === parts[0]);
   if (named && parts.length === 1) return { page: 'list', type: named };
+  if (parts.length === 1 && !ownPages.includes(parts[0])) return { page: 'profile', name: parts[0] };
+  if (parts[0] === 'collections') return parts.length === 3 ? { page: 'collection', slug: `${parts[1]}/${parts[2]}` } : { page: 'path' };
   const type = named && named !== 'models' ? named : 'models';
   const rest = type === 'models' ? parts : parts.slice(1);
   const at = rest.length >= 2 ? repoTab(rest.slice(2)) : null;
