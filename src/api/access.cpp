@@ -125,7 +125,7 @@ std::optional<hub::Caller> find_api_key_caller(const RouteGroup& group, const ht
 bool reads_own_credentials(const RouteGroup& group, const RouteRow& row, const http::Request& request) {
   if (is_foreign_key(group, request)) return true;
   const auto header = request.headers.find("Authorization");
-  return row.pattern == "/oauth/token" && header && http::equal_no_case(header->substr(0, 6), "basic ");
+  return (row.pattern == "/oauth/token" || row.pattern == "/oauth/revoke") && header && http::equal_no_case(header->substr(0, 6), "basic ");
 }
 
 // Which budget of requests a row takes from: bytes of repositories, or everything else. Signed links were counted when they were made.

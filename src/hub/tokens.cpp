@@ -161,6 +161,27 @@ size_t Tokens::revoke_leaked(const Caller& actor, const std::vector<std::string>
   return revoked;
 }
 
+bool Tokens::end_sign_in(const Caller& actor, std::string_view text) {
+  const std::string hash = sha256_raw(text);
+  bool ended = false;
+  store_.write([&](Database& database) {
+    int64_t grant = 0;
+    std::string user;
+    {
+      Rows rows = database.query("SELECT g.id, a.name FROM oauth_grants g JOIN accounts a ON a.id = g.user_id WHERE g.id IN "
+                                 "(SELECT oauth_grant FROM tokens WHERE hash = ?1 UNION SELECT grant_id FROM oauth_refresh_tokens WHERE hash = ?1)", Blob{hash});
+      ended = rows.step();
+      if (!ended) return;
+      grant = rows.integer(0);
+      user = rows.text(1);
+    }
+    database.run("DELETE FROM tokens WHERE oauth_grant = ?", grant);
+    database.run("DELETE FROM oauth_grants WHERE id = ?", grant);
+    audit_.record(database, actor, "token.revoke", user, {{"sign_in", grant}, {"reason", "ended by the application"}});
+  });
+  return ended;
+}
+
 std::optional<Caller> Tokens::find(Database& database, Rows& rows) {
   Caller caller;
   if (!rows.step()) return std::nullopt;

@@ -165,10 +165,26 @@ def test_oauth_tokens_are_renewed(hub, http, form):
     assert http("POST", "/api/repos/create", {"name": "read-only-login"}, token=renewed["access_token"]).status == 403
 
 
+def test_a_program_ends_its_sign_in(hub, http, form):
+    def sign_in():
+        start = form("/oauth/device", client_id=CLIENT).json()
+        http("POST", f"/api/lyceum/device/{start['user_code']}", {"approve": True, "role": "read"})
+        return form("/oauth/token", grant_type=DEVICE, device_code=start["device_code"], client_id=CLIENT).json()
+    other = sign_in()
+    for kind in ("access_token", "refresh_token"):
+        tokens = sign_in()
+        assert form("/oauth/revoke", token=tokens[kind], token_type_hint=kind, client_id=CLIENT).status == 200
+        assert http("GET", "/api/whoami-v2", token=tokens["access_token"]).status == 401
+        assert form("/oauth/token", grant_type="refresh_token", refresh_token=tokens["refresh_token"], client_id=CLIENT).json()["error"] == "invalid_grant"
+    assert form("/oauth/revoke", token="unknown").status == 200 and form("/oauth/revoke").json()["error"] == "invalid_request"
+    assert form("/oauth/revoke", token=hub.token).status == 200 and http("GET", "/api/whoami-v2").status == 200, "an access token that no sign-in gave stays"
+    assert http("GET", "/api/whoami-v2", token=other["access_token"]).status == 200
+
+
 def test_openid_configuration_names_what_is_served(hub, http):
     document = http("GET", "/.well-known/openid-configuration", token=None).json()
     assert document["issuer"] == hub.url
-    for key in ("device_authorization_endpoint", "token_endpoint", "userinfo_endpoint"):
+    for key in ("device_authorization_endpoint", "token_endpoint", "revocation_endpoint", "userinfo_endpoint"):
         assert document[key].startswith(hub.url + "/oauth/")
 
 

@@ -8,6 +8,7 @@ namespace lyceum::api {
 
 http::Response start_device_login(Context& context);
 http::Response issue_oauth_token(Context& context);
+http::Response revoke_oauth_token(Context& context);
 http::Response describe_openid(Context& context);
 http::Response list_openid_keys(Context& context);
 http::Response show_userinfo(Context& context);

@@ -69,11 +69,12 @@ http::Response describe_openid(Context& context) {
   const std::string& base = context.request.base_url;
   return json_answer(json::object{
       {"issuer", base}, {"authorization_endpoint", base + "/oauth/authorize"}, {"device_authorization_endpoint", base + "/oauth/device"},
-      {"token_endpoint", base + "/oauth/token"}, {"userinfo_endpoint", base + "/oauth/userinfo"}, {"jwks_uri", base + "/oauth/jwks"},
+      {"token_endpoint", base + "/oauth/token"}, {"revocation_endpoint", base + "/oauth/revoke"}, {"userinfo_endpoint", base + "/oauth/userinfo"}, {"jwks_uri", base + "/oauth/jwks"},
       {"grant_types_supported", json::array{"authorization_code", "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"}},
       {"response_types_supported", json::array{"code"}}, {"response_modes_supported", json::array{"query"}}, {"code_challenge_methods_supported", json::array{"S256"}},
       {"id_token_signing_alg_values_supported", json::array{"RS256"}}, {"scopes_supported", json::value_from(hub::oauth_scope_names())},
       {"subject_types_supported", json::array{"public"}}, {"token_endpoint_auth_methods_supported", json::array{"none", "client_secret_basic", "client_secret_post"}},
+      {"revocation_endpoint_auth_methods_supported", json::array{"none", "client_secret_basic", "client_secret_post"}},
       {"authorization_response_iss_parameter_supported", true}, {"request_parameter_supported", false}, {"request_uri_parameter_supported", false},
       {"claims_supported", json::array{"sub", "iss", "aud", "exp", "iat", "nonce", "name", "preferred_username", "profile", "picture", "email", "email_verified"}}});
 }

@@ -9,6 +9,7 @@ using enum Access;
 constexpr RouteRow kRows[] = {
     {"POST", "/oauth/device", anyone, "Starts a sign-in from another device (RFC 8628)", start_device_login},
     {"POST", "/oauth/token", anyone, "Tokens for a code or a refresh token; the handler checks it, and the application's secret", issue_oauth_token},
+    {"POST", "/oauth/revoke", anyone, "Ends a sign-in by one of its tokens (RFC 7009): whoever holds it may", revoke_oauth_token},
     {"GET", "/.well-known/openid-configuration", anyone, "Which parts of OpenID Connect are served", describe_openid},
     {"GET", "/oauth/jwks", anyone, "The public key of id tokens", list_openid_keys},
     {"GET", "/oauth/userinfo", signed_in, "The user of the token", show_userinfo},

@@ -85,4 +85,12 @@ http::Response issue_oauth_token(Context& context) {
   return oauth_refusal("unsupported_grant_type", "Served are the authorization code, the device code and the refresh token.");
 }
 
+// 200 whether there was such a token or not (RFC 7009, 2.2). Its holder proves enough to end it, so an application's secret is not asked for.
+http::Response revoke_oauth_token(Context& context) {
+  const auto token = find_string(read_form_or_json(context), "token");
+  if (!token) return oauth_refusal("invalid_request", "The field token names what to end.");
+  context.services.hub.tokens().end_sign_in(context.caller, *token);
+  return secret_answer(json::object{});
+}
+
 }  // namespace lyceum::api
