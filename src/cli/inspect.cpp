@@ -17,18 +17,8 @@ struct Args {
 
 json::object count_dtypes(const models::Decoder& decoder) {
   std::map<std::string, uint64_t> counts;
-  const auto add = [&](const tensor::WeightView& view) {
-    if (!view.empty()) counts[std::string(tensor::name(view.dtype))] += view.rows * view.columns;
-  };
-  add(decoder.embedding.weight);
-  if (!decoder.config.tied_embeddings) add(decoder.head.weight);
-  add(decoder.final_norm.weight);
-  for (const models::DecoderLayer& layer : decoder.layers) {
-    for (const models::Linear* linear : {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}) {
-      add(linear->weight);
-      add(linear->bias);
-    }
-    for (const models::Norm* norm : {&layer.input_norm, &layer.post_attention_norm, &layer.q_norm, &layer.k_norm}) add(norm->weight);
+  for (const models::NamedWeight& weight : models::list_weights(decoder)) {
+    counts[std::string(tensor::name(weight.view.dtype))] += weight.view.rows * weight.view.columns;
   }
   json::object out;
   for (const auto& [name, count] : counts) out[name] = count;

@@ -31,7 +31,9 @@ std::map<std::string, Slot> list_slots(const models::Decoder& decoder, Adapter& 
     AdapterLayer& to = adapter.layers[i];
     const std::pair<const models::Linear*, LowRank*> pairs[] = {{&from.q, &to.q}, {&from.k, &to.k}, {&from.v, &to.v}, {&from.o, &to.o},
                                                                 {&from.gate, &to.gate}, {&from.up, &to.up}, {&from.down, &to.down}};
-    for (const auto& [linear, pair] : pairs) slots[linear->name] = {linear, pair, {}};
+    for (const auto& [linear, pair] : pairs) {
+      if (!linear->weight.empty()) slots[linear->name] = {linear, pair, {}};
+    }
   }
   slots[decoder.head.name] = {&decoder.head, &adapter.head, {}};
   return slots;

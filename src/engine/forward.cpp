@@ -7,8 +7,10 @@
 #include "base/error.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/layer_norm.h"
 #include "kernels/matmul.h"
 #include "kernels/rms_norm.h"
+#include "kernels/routing.h"
 
 namespace lyceum::engine {
 
@@ -38,6 +40,7 @@ void Forward::run(std::span<const int32_t> ids, std::span<const ForwardSpan> spa
   const Rows residual = rows_of(residual_, total_, decoder_.config.hidden);
   kernels::embed(pool_, decoder_.embedding.weight, ids, residual);
   if (decoder_.config.embedding_scale != 1) kernels::scale(pool_, {residual.data, residual.rows * residual.columns}, decoder_.config.embedding_scale);
+  if (decoder_.config.learned_positions) add_positions(residual);
   for (size_t i = 0; i < decoder_.layers.size(); ++i) run_layer(i, spans);
 }
 
@@ -45,7 +48,7 @@ Rows Forward::final_hidden(std::span<const size_t> rows) {
   const size_t hidden = decoder_.config.hidden;
   const Rows out = rows_of(selected_, rows.size(), hidden);
   for (size_t i = 0; i < rows.size(); ++i) std::memcpy(out.row(i), residual_.data() + rows[i] * hidden, hidden * sizeof(float));
-  kernels::rms_norm(pool_, out, decoder_.final_norm.weight, decoder_.config.norm_epsilon, out);
+  normalise(decoder_.final_norm, out, out);
   return out;
 }
 
@@ -62,6 +65,7 @@ Rows Forward::logits(std::span<const size_t> rows) {
   const Projection head{&decoder_.head, out, {}};
   apply(hidden, {&head, 1}, groups);
   if (decoder_.config.logits_scale != 1) kernels::scale(pool_, {out.data, out.rows * out.columns}, decoder_.config.logits_scale);
+  if (decoder_.config.logits_softcap != 0) kernels::softcap(pool_, {out.data, out.rows * out.columns}, decoder_.config.logits_softcap);
   return out;
 }
 
@@ -188,21 +192,98 @@ void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
   join(layer.o, attended, layer.attention_output_norm, {index, &AdapterLayer::o});
 
   normed = norm_rows(layer.post_attention_norm, residual);
-  const Rows gate = rows_of(gate_, total_, config.intermediate), up = rows_of(up_, total_, config.intermediate);
-  const Projection gates[] = {{&layer.gate, gate, {index, &AdapterLayer::gate}}, {&layer.up, up, {index, &AdapterLayer::up}}};
-  apply(normed, gates, groups_);
-  if (config.activation == models::Activation::silu) {
-    kernels::silu_mul(pool_, gate, up, gate);
+  if (config.has_experts(index)) {
+    run_experts(index, normed);
   } else {
-    kernels::gelu_mul(pool_, gate, up, gate);
+    run_mlp(index, normed);
   }
-  join(layer.down, gate, layer.mlp_output_norm, {index, &AdapterLayer::down});
+}
+
+void Forward::run_mlp(size_t index, ConstRows x) {
+  const models::DecoderLayer& layer = decoder_.layers[index];
+  const Rows gate = rows_of(gate_, total_, decoder_.config.intermediate), up = rows_of(up_, total_, decoder_.config.intermediate);
+  const Projection gates[] = {{&layer.up, up, {index, &AdapterLayer::up}}, {&layer.gate, gate, {index, &AdapterLayer::gate}}};
+  apply(x, std::span(gates).first(decoder_.config.gated ? 2 : 1), groups_);
+  join(layer.down, activate(gate, up), layer.mlp_output_norm, {index, &AdapterLayer::down});
+}
+
+Rows Forward::activate(Rows gate, Rows up) {
+  if (!decoder_.config.gated) {
+    const std::vector<float> ones(up.columns, 1.0f);
+    kernels::gelu_mul(pool_, up, {ones.data(), up.rows, up.columns, 0}, gate);   // one row of ones for all
+  } else if (decoder_.config.activation == models::Activation::gelu_tanh) {
+    kernels::gelu_mul(pool_, gate, up, gate);
+  } else {
+    kernels::silu_mul(pool_, gate, up, gate);
+  }
+  return gate;
+}
+
+// Experts are taken in ascending order, each with all rows that chose it: a row's sum has the same order whatever else is in the batch.
+void Forward::run_experts(size_t index, ConstRows x) {
+  const models::ExpertsConfig& config = decoder_.config.experts;
+  const models::Experts& experts = decoder_.layers[index].experts;
+  const Rows scores = rows_of(scores_, total_, config.count);
+  kernels::matmul(pool_, x, experts.router.weight, nullptr, scores);
+  choices_.resize(total_ * config.chosen);
+  choice_weights_.resize(choices_.size());
+  kernels::route(scores, config.chosen, config.normalise, choices_.data(), choice_weights_.data());
+  const Rows mixed = rows_of(mixed_, total_, x.columns);
+  std::fill_n(mixed.data, mixed.rows * mixed.columns, 0.0f);
+  for (size_t expert = 0; expert < config.count; ++expert) {
+    chosen_.clear();
+    for (size_t i = 0; i < choices_.size(); ++i) {
+      if (choices_[i] == static_cast<int32_t>(expert)) chosen_.push_back({i / config.chosen, choice_weights_[i]});
+    }
+    if (!chosen_.empty()) run_expert(experts.each[expert], x, mixed);
+  }
+  if (config.shared_intermediate != 0) run_shared_expert(experts, x, mixed);
+  join_rows(mixed, decoder_.layers[index].mlp_output_norm);
+}
+
+void Forward::run_expert(const models::Mlp& expert, ConstRows x, Rows y) {
+  const size_t count = chosen_.size(), wide = decoder_.config.experts.intermediate;
+  const Rows rows = rows_of(gathered_, count, x.columns), gate = rows_of(gate_, count, wide), up = rows_of(up_, count, wide);
+  for (size_t i = 0; i < count; ++i) std::memcpy(rows.row(i), x.row(chosen_[i].row), x.columns * sizeof(float));
+  const kernels::IntegerProduct gates[] = {{expert.gate.weight, nullptr, gate}, {expert.up.weight, nullptr, up}};
+  multiply(rows, gates);
+  const Rows out = rows_of(expert_out_, count, y.columns);
+  const kernels::IntegerProduct down{expert.down.weight, nullptr, out};
+  multiply(activate(gate, up), {&down, 1});
+  for (size_t i = 0; i < count; ++i) kernels::add(pool_, slice(ConstRows(out), i, 1), slice(y, chosen_[i].row, 1), chosen_[i].weight);
+}
+
+void Forward::run_shared_expert(const models::Experts& experts, ConstRows x, Rows y) {
+  const size_t wide = decoder_.config.experts.shared_intermediate;
+  const Rows gate = rows_of(gate_, total_, wide), up = rows_of(up_, total_, wide), out = rows_of(expert_out_, total_, y.columns);
+  const kernels::IntegerProduct gates[] = {{experts.shared.gate.weight, nullptr, gate}, {experts.shared.up.weight, nullptr, up}};
+  multiply(x, gates);
+  const kernels::IntegerProduct down{experts.shared.down.weight, nullptr, out};
+  multiply(activate(gate, up), {&down, 1});
+  if (!decoder_.config.experts.shared_gate) return kernels::add(pool_, out, y);
+  const Rows open = rows_of(scores_, total_, 1);
+  kernels::matmul(pool_, x, experts.shared_gate.weight, nullptr, open);
+  for (size_t i = 0; i < total_; ++i) {
+    kernels::add(pool_, slice(ConstRows(out), i, 1), slice(y, i, 1), 1.0f / (1.0f + std::exp(-open.row(i)[0])));
+  }
+}
+
+void Forward::add_positions(Rows residual) {
+  const Rows positions = rows_of(joined_, total_, residual.columns);
+  kernels::embed(pool_, decoder_.positions.weight, positions_, positions);
+  kernels::add(pool_, positions, residual);
+}
+
+void Forward::normalise(const models::Norm& norm, ConstRows x, Rows y) {
+  if (decoder_.config.norm == models::NormKind::rms) return kernels::rms_norm(pool_, x, norm.weight, decoder_.config.norm_epsilon, y);
+  const auto floats = [](const tensor::WeightView& view) { return reinterpret_cast<const float*>(view.data); };
+  kernels::layer_norm(pool_, x, floats(norm.weight), floats(norm.bias), decoder_.config.norm_epsilon, y);
 }
 
 ConstRows Forward::norm_rows(const models::Norm& norm, ConstRows x) {
   if (norm.weight.empty()) return x;
   const Rows out = rows_of(normed_, x.rows, x.columns);
-  kernels::rms_norm(pool_, x, norm.weight, decoder_.config.norm_epsilon, out);
+  normalise(norm, x, out);
   return out;
 }
 
@@ -212,9 +293,12 @@ void Forward::join(const models::Linear& linear, ConstRows x, const models::Norm
   const Rows joined = straight ? residual : rows_of(joined_, total_, residual.columns);
   const Projection projection{&linear, joined, pair, straight ? Write::add : Write::set};
   apply(x, {&projection, 1}, groups_);
-  if (straight) return;
-  if (!norm.weight.empty()) kernels::rms_norm(pool_, joined, norm.weight, decoder_.config.norm_epsilon, joined);
-  kernels::add(pool_, joined, residual, decoder_.config.residual_scale);
+  if (!straight) join_rows(joined, norm);
+}
+
+void Forward::join_rows(Rows joined, const models::Norm& norm) {
+  if (!norm.weight.empty()) normalise(norm, joined, joined);
+  kernels::add(pool_, joined, Rows(residual_.data(), total_, decoder_.config.hidden), decoder_.config.residual_scale);
 }
 
 void Forward::norm_heads(const models::DecoderLayer& layer, Rows q, Rows k) {
@@ -227,6 +311,9 @@ void Forward::norm_heads(const models::DecoderLayer& layer, Rows q, Rows k) {
 void Forward::rotate(size_t index, Rows q, Rows k) {
   const models::LayerRope which = decoder_.config.rope_of(index);
   if (which == models::LayerRope::none) return;
+  if (decoder_.config.rope_adjacent) {
+    for (const Rows& each : {q, k}) kernels::part_neighbours(pool_, each, decoder_.config.head_dim, decoder_.config.rope.inverse_frequencies.size());
+  }
   for (const RopeGroup& group : which == models::LayerRope::local ? local_rope_groups_ : rope_groups_) {
     const std::span<const int32_t> positions(positions_.data() + group.row, group.rows);
     kernels::rope(pool_, slice(q, group.row, group.rows), decoder_.config.head_dim, *group.table, positions);
@@ -245,7 +332,7 @@ void Forward::attend(size_t index, std::span<const ForwardSpan> spans) {
   rotate(index, q, k);
   const Rows out = rows_of(attended_, total_, q.columns);
   const float scale = config.attention_scale != 0 ? config.attention_scale : 1.0f / std::sqrt(static_cast<float>(config.head_dim));
-  const kernels::AttentionShape shape{config.heads, config.kv_heads, config.head_dim, scale, config.sliding_window[index]};
+  const kernels::AttentionShape shape{config.heads, config.kv_heads, config.head_dim, scale, config.sliding_window[index], config.attention_softcap};
   if (cache_ != nullptr) return attend_cached(index, spans, shape);
   kernels::attention(pool_, shape, documents_, q, k, v, out, nullptr);
 }

@@ -74,9 +74,19 @@ class Forward {
   const kernels::RopeTable* get_rope_table(const models::Rope& rope, uint64_t length, size_t positions);
   void plan_rotation(const models::Rope& rope, std::span<const ForwardSpan> spans, std::vector<RopeGroup>& groups);
   void run_layer(size_t index, std::span<const ForwardSpan> spans);
+  void run_mlp(size_t index, kernels::ConstRows x);
+  void run_experts(size_t index, kernels::ConstRows x);
+  // Rows [0, count) of chosen_: y[row] += weight * expert(x[row]).
+  void run_expert(const models::Mlp& expert, kernels::ConstRows x, kernels::Rows y);
+  void run_shared_expert(const models::Experts& experts, kernels::ConstRows x, kernels::Rows y);
+  // gate_ = activation(gate) * up.
+  kernels::Rows activate(kernels::Rows gate, kernels::Rows up);
   // residual_ (+)= scale * norm(W x): how attention and MLP join the residual stream.
   void join(const models::Linear& linear, kernels::ConstRows x, const models::Norm& norm, PairOf pair);
+  void join_rows(kernels::Rows joined, const models::Norm& norm);
+  void normalise(const models::Norm& norm, kernels::ConstRows x, kernels::Rows y);
   kernels::ConstRows norm_rows(const models::Norm& norm, kernels::ConstRows x);   // x itself without a norm
+  void add_positions(kernels::Rows residual);
   void norm_heads(const models::DecoderLayer& layer, kernels::Rows q, kernels::Rows k);
   void rotate(size_t index, kernels::Rows q, kernels::Rows k);
   void attend(size_t index, std::span<const ForwardSpan> spans);
@@ -107,6 +117,14 @@ class Forward {
   kernels::ActivationBlocks activations_;
   std::vector<kernels::IntegerProduct> together_, integer_;
   std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, combined_, selected_, logits_;
+  // Mixtures of experts: the router's scores, its choice for every row, and the rows of the expert at work.
+  struct ChosenRow {
+    size_t row;
+    float weight;
+  };
+  std::vector<float> scores_, choice_weights_, gathered_, expert_out_, mixed_;
+  std::vector<int32_t> choices_;
+  std::vector<ChosenRow> chosen_;
 };
 
 }  // namespace lyceum::engine

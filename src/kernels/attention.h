@@ -22,6 +22,7 @@ struct AttentionShape {
   size_t head_dim = 0;      // <= 256
   float scale = 1.0f;       // usually 1 / sqrt(head_dim)
   size_t window = 0;        // a token sees itself and the window - 1 tokens before it; 0 = all
+  float softcap = 0.0f;     // scores become softcap * tanh(score / softcap) before the mask; 0 = off; forward only
 };
 
 // documents: n + 1 ascending row offsets; document i is rows [documents[i], documents[i + 1]).

@@ -41,6 +41,19 @@ void scale(ThreadPool& pool, std::span<float> x, float factor) noexcept {
   for_grains(pool, x.size(), 1, [&](size_t begin, size_t end) { table().scale(x.data() + begin, factor, end - begin); });
 }
 
+void softcap(ThreadPool& pool, std::span<float> x, float cap) noexcept {
+  constexpr size_t kChunk = 256;
+  for_grains(pool, (x.size() + kChunk - 1) / kChunk, 4 * kChunk, [&](size_t begin, size_t end) {
+    float powers[kChunk];
+    for (size_t at = begin * kChunk; at < std::min(x.size(), end * kChunk); at += kChunk) {
+      const size_t count = std::min(kChunk, x.size() - at);
+      for (size_t i = 0; i < count; ++i) powers[i] = 2.0f / cap * x[at + i];
+      table().exp(powers, powers, count);
+      for (size_t i = 0; i < count; ++i) x[at + i] = cap * (1.0f - 2.0f / (powers[i] + 1.0f));   // tanh(z) = 1 - 2 / (e^(2 z) + 1)
+    }
+  });
+}
+
 void softmax(ThreadPool& pool, Rows x, float scale) noexcept {
   for_grains(pool, x.rows, 4 * x.columns, [&](size_t begin, size_t end) {
     for (size_t r = begin; r < end; ++r) table().softmax(x.row(r), scale, x.columns);

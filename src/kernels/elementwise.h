@@ -17,6 +17,9 @@ void silu_mul_backward(ThreadPool& pool, ConstRows gate, ConstRows up, ConstRows
 // (Hendrycks and Gimpel 2016). out may be gate or up. Forward only.
 void gelu_mul(ThreadPool& pool, ConstRows gate, ConstRows up, Rows out) noexcept;
 
+// x = cap * tanh(x / cap).
+void softcap(ThreadPool& pool, std::span<float> x, float cap) noexcept;
+
 // y += scale * x.
 void add(ThreadPool& pool, ConstRows x, Rows y, float scale = 1.0f) noexcept;
 // y[r, c] += bias[c].

@@ -1,5 +1,6 @@
 #include "kernels/rope.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/split.h"
@@ -21,6 +22,21 @@ RopeTable make_rope_table(std::span<const float> inverse_frequencies, size_t pos
     }
   }
   return table;
+}
+
+void part_neighbours(ThreadPool& pool, Rows x, size_t head_dim, size_t half) noexcept {
+  for_grains(pool, x.rows, 2 * x.columns, [&](size_t begin, size_t end) {
+    float parted[2 * kHeadDimMax];
+    for (size_t row = begin; row < end; ++row) {
+      for (float* head = x.row(row); head != x.row(row) + x.columns; head += head_dim) {
+        for (size_t i = 0; i < half; ++i) {
+          parted[i] = head[2 * i];
+          parted[half + i] = head[2 * i + 1];
+        }
+        std::copy_n(parted, 2 * half, head);
+      }
+    }
+  });
 }
 
 void rope(ThreadPool& pool, Rows x, size_t head_dim, const RopeTable& rope_table, std::span<const int32_t> positions, Turn turn) noexcept {

@@ -22,6 +22,10 @@ RopeTable make_rope_table(std::span<const float> inverse_frequencies, size_t pos
 
 enum class Turn { forward, inverse };
 
+// Head by head, the first 2 * half values: (2i, 2i + 1) go to (i, i + half). What turns neighbours together becomes what this file turns;
+// products of two vectors that both went through it are what they were.
+void part_neighbours(ThreadPool& pool, Rows x, size_t head_dim, size_t half) noexcept;
+
 // x: (tokens, heads * head_dim), turned in place; positions[t] < table.positions is the position of row t.
 void rope(ThreadPool& pool, Rows x, size_t head_dim, const RopeTable& table, std::span<const int32_t> positions,
           Turn turn = Turn::forward) noexcept;

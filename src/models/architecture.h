@@ -8,7 +8,12 @@
 #include <vector>
 
 #include "base/json.h"
+#include "models/bind.h"
 #include "models/decoder.h"
+
+namespace lyceum::formats {
+struct GgufHeader;
+}
 
 namespace lyceum::models {
 
@@ -25,7 +30,7 @@ struct ConfigDefaults {
 struct Architecture {
   std::string_view name;         // config.json: architectures[0]
   std::string_view model_type;   // config.json: model_type
-  std::string_view gguf_name;    // GGUF: general.architecture
+  std::string_view gguf_name;    // GGUF: general.architecture; "" = files of that format are not read for it
   ConfigDefaults defaults;
   // llama.cpp's converter reorders the rows of q and k of this architecture from rotate-half to interleaved pairs.
   bool gguf_permutes_qk;
@@ -33,11 +38,16 @@ struct Architecture {
   std::span<const std::string_view> own_fields;
   // Reads the fields that only this architecture has: biases, norms of heads, sliding windows. The shared fields are set.
   void (*read)(const json::object& config, DecoderConfig& out);
+  bool experts = false;          // Mixtral's GGUF files have Llama's name: what differs is that there are experts
+  // Where config.json has other names for the shared fields: sets those. Null: it has not.
+  void (*rename)(json::object& config) = nullptr;
+  // What a GGUF file of this architecture leaves unsaid or says in its own way -> fields of config.json. Null: nothing.
+  void (*read_gguf)(const formats::GgufHeader& header, json::object& config) = nullptr;
 };
 
 const Architecture* find_architecture(std::string_view name);
 const Architecture* find_architecture_by_model_type(std::string_view model_type);
-const Architecture* find_architecture_by_gguf_name(std::string_view gguf_name);
+const Architecture* find_architecture_by_gguf_name(std::string_view gguf_name, bool experts);
 
 // One function a file: llama.cpp, mistral.cpp, …
 void read_llama(const json::object& config, DecoderConfig& out);
@@ -48,7 +58,21 @@ void read_phi3(const json::object& config, DecoderConfig& out);
 void read_granite(const json::object& config, DecoderConfig& out);
 void read_smollm3(const json::object& config, DecoderConfig& out);
 void read_olmo2(const json::object& config, DecoderConfig& out);
+void read_gemma2(const json::object& config, DecoderConfig& out);
 void read_gemma3(const json::object& config, DecoderConfig& out);
+void read_mixtral(const json::object& config, DecoderConfig& out);
+void read_qwen2_moe(const json::object& config, DecoderConfig& out);
+void read_qwen3_moe(const json::object& config, DecoderConfig& out);
+void read_olmoe(const json::object& config, DecoderConfig& out);
+void read_starcoder2(const json::object& config, DecoderConfig& out);
+void read_gpt2(const json::object& config, DecoderConfig& out);
+void rename_gpt2(json::object& config);
+void read_glm(const json::object& config, DecoderConfig& out);
+void read_glm4(const json::object& config, DecoderConfig& out);
+void read_qwen3_moe_gguf(const formats::GgufHeader& header, json::object& config);
+void read_gemma2_gguf(const formats::GgufHeader& header, json::object& config);
+void read_gemma3_gguf(const formats::GgufHeader& header, json::object& config);
+void read_phi3_gguf(const formats::GgufHeader& header, json::object& config);
 
 // Helpers that the architecture files share.
 
@@ -56,6 +80,16 @@ void read_gemma3(const json::object& config, DecoderConfig& out);
 void read_biases(const json::object& config, DecoderConfig& out);
 // layer_types: which layers are "sliding_attention"; nullopt when the field is absent. Error for another kind or length.
 std::optional<std::vector<bool>> find_sliding_layers(const json::object& config, uint32_t layers);
+// sliding_window for all layers; `absent` where the field is not there, none where it is null.
+void read_window(const json::object& config, int64_t absent, DecoderConfig& out);
+// num_experts or num_local_experts, num_experts_per_tok, moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers.
+void read_experts(const json::object& config, const ExpertsConfig& absent, DecoderConfig& out);
+// partial_rotary_factor, of the file or of its rope parameters -> rotary_dim.
+void read_partial_rotation(const json::object& config, double absent, DecoderConfig& out);
+// The name in hidden_act or hidden_activation, which must be the one that the architecture is implemented with.
+void require_activation(const json::object& config, std::string_view field, std::string_view wanted);
+// A positive number in the field, 0 where it is null, `absent` where it is not there.
+float read_softcap(const json::object& config, std::string_view field, double absent);
 // The per-layer windows of the Qwen family: use_sliding_window, sliding_window, max_window_layers, layer_types.
 void read_layer_windows(const json::object& config, DecoderConfig& out);
 // rope_parameters (transformers 5) or rope_scaling + rope_theta (before) -> out.rope. Needs head_dim and context set. For an

@@ -1,5 +1,7 @@
 #include "models/bind.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "kernels/convert.h"
 
@@ -7,101 +9,190 @@ namespace lyceum::models {
 
 namespace {
 
+using Role = std::string_view ModuleNames::*;
+constexpr ModuleNames kLlamaNames{};
+
+// Modules are asked for by role: the source is asked under its own names, the decoder shows the checkpoint's.
 class Binder {
  public:
-  explicit Binder(WeightSource& source) : source_(source) {}
+  Binder(const DecoderConfig& config, WeightSource& source)
+      : source_(source), shown_(config.names == nullptr ? kLlamaNames : *config.names), stored_(source.names() == nullptr ? shown_ : *source.names()),
+        norm_(config.norm), minus_one_(config.norms_minus_one), transposed_(config.transposed) {}
 
-  tensor::WeightView require(const std::string& name, const TensorShape& shape) {
-    const tensor::WeightView view = source_.find(name, shape);
-    if (view.empty()) throw Error(Code::unprocessable, source_.what() + ": tensor " + name + " " + describe(shape) + " is missing");
-    return view;
+  // From here on roles are those of a layer; outside(): of the whole model.
+  void enter(size_t layer) {
+    const std::string number = std::to_string(layer) + ".";
+    shown_prefix_ = std::string(shown_.layers) + number;
+    stored_prefix_ = std::string(stored_.layers) + number;
   }
+  void leave() { shown_prefix_ = stored_prefix_ = ""; }
 
-  Linear linear(const std::string& name, size_t rows, size_t columns, bool bias) {
-    Linear out{name, require(name + ".weight", {rows, columns, false}), {}};
-    if (bias) out.bias = as_floats(require(name + ".bias", {1, rows, true}));
+  Linear linear(Role role, size_t rows, size_t columns, bool bias) {
+    const std::string stored = stored_prefix_ + std::string(stored_.*role);
+    const bool turned = transposed_ && !stored_prefix_.empty();
+    Linear out{shown_prefix_ + std::string(shown_.*role), {}, {}};
+    out.weight = turned ? turn(require(stored + ".weight", {columns, rows, false})) : require(stored + ".weight", {rows, columns, false});
+    if (bias) out.bias = as_floats(require(stored + ".bias", {1, rows, true}));
     return out;
   }
 
-  // Rows [first, first + rows) of a larger matrix, without its bias.
-  static Linear part(const Linear& whole, size_t first, size_t rows) {
-    tensor::WeightView view = whole.weight;
-    view.data += first * tensor::row_bytes(view.dtype, view.columns);
-    view.rows = rows;
-    return {whole.name, view, {}};
+  // A matrix of expert `index` of `count`.
+  Linear expert(Role role, size_t index, size_t count, size_t rows, size_t columns) {
+    const std::string shown = shown_prefix_ + std::string(shown_.experts) + std::to_string(index) + "." + std::string(shown_.*role);
+    if (!stored_.stacked_experts) {
+      const std::string stored = stored_prefix_ + std::string(stored_.experts) + std::to_string(index) + "." + std::string(stored_.*role);
+      return {shown, require(stored + ".weight", {rows, columns, false}), {}};
+    }
+    const std::string stored = stored_prefix_ + std::string(stored_.*role) + ".weight";
+    const tensor::WeightView view = source_.find_part(stored, index, count, {rows, columns, false});
+    if (view.empty()) fail_missing(stored, "[" + std::to_string(count) + ", " + std::to_string(rows) + ", " + std::to_string(columns) + "]");
+    return {shown, view, {}};
   }
 
-  Norm norm(const std::string& name, size_t columns, bool minus_one) {
-    const tensor::WeightView view = require(name + ".weight", {1, columns, true});
-    if (!minus_one) return {name, view};
-    auto values = std::make_shared<std::vector<float>>(columns);
-    kernels::dequantize(view.dtype, view.data, columns, values->data());
-    for (float& value : *values) value += 1.0f;
-    storage.push_back(values);
-    return {name, {reinterpret_cast<const std::byte*>(values->data()), tensor::DType::f32, 1, columns}};
+  // Rows [first, first + rows) of a larger matrix.
+  static Linear part(const Linear& whole, size_t first, size_t rows) {
+    Linear out = whole;
+    out.weight.data += first * tensor::row_bytes(out.weight.dtype, out.weight.columns);
+    out.weight.rows = rows;
+    if (out.bias.empty()) return out;
+    out.bias.data += first * sizeof(float);
+    out.bias.columns = rows;
+    return out;
   }
+
+  Norm norm(Role role, size_t columns) {
+    const std::string stored = stored_prefix_ + std::string(stored_.*role);
+    Norm out{shown_prefix_ + std::string(shown_.*role), require(stored + ".weight", {1, columns, true}), {}};
+    if (norm_ == NormKind::layer) {
+      out.weight = as_floats(out.weight);
+      out.bias = as_floats(require(stored + ".bias", {1, columns, true}));
+    }
+    if (!minus_one_) return out;
+    const auto values = floats_of(out.weight);
+    for (float& value : *values) value += 1.0f;
+    out.weight = {reinterpret_cast<const std::byte*>(values->data()), tensor::DType::f32, 1, columns};
+    return out;
+  }
+
+  // The tied copy that some writers store too.
+  void ignore(Role role, const TensorShape& shape) { source_.find(std::string(stored_.*role) + ".weight", shape); }
 
   std::vector<std::shared_ptr<void>> storage;
 
  private:
+  tensor::WeightView require(const std::string& name, const TensorShape& shape) {
+    const tensor::WeightView view = source_.find(name, shape);
+    if (view.empty()) fail_missing(name, describe(shape));
+    return view;
+  }
+
+  [[noreturn]] void fail_missing(const std::string& name, const std::string& shape) const {
+    throw Error(Code::unprocessable, source_.what() + ": tensor " + name + " " + shape + " is missing");
+  }
+
+  std::shared_ptr<std::vector<float>> floats_of(const tensor::WeightView& view) {
+    auto values = std::make_shared<std::vector<float>>(view.rows * view.columns);
+    for (size_t row = 0; row < view.rows; ++row) kernels::dequantize_row(view, row, values->data() + row * view.columns);
+    storage.push_back(values);
+    return values;
+  }
+
   // Kernels take a bias as float*. It is small: one that is stored otherwise is converted into owned memory.
   tensor::WeightView as_floats(const tensor::WeightView& view) {
     const bool aligned = reinterpret_cast<uintptr_t>(view.data) % alignof(float) == 0;
     if (view.dtype == tensor::DType::f32 && aligned) return view;
-    auto values = std::make_shared<std::vector<float>>(view.columns);
-    kernels::dequantize(view.dtype, view.data, view.columns, values->data());
-    storage.push_back(values);
-    return {reinterpret_cast<const std::byte*>(values->data()), tensor::DType::f32, 1, view.columns};
+    return {reinterpret_cast<const std::byte*>(floats_of(view)->data()), tensor::DType::f32, 1, view.columns};
+  }
+
+  // (in, out) as (out, in), in the same dtype. Only float dtypes are stored so.
+  tensor::WeightView turn(const tensor::WeightView& view) {
+    if (tensor::block_size(view.dtype) != 1) throw Error(Code::unsupported, source_.what() + ": a quantised matrix is stored as (in, out)");
+    const size_t size = tensor::row_bytes(view.dtype, 1);
+    auto bytes = std::make_shared<std::vector<std::byte>>(view.rows * view.columns * size);
+    for (size_t row = 0; row < view.rows; ++row) {
+      for (size_t column = 0; column < view.columns; ++column) {
+        std::copy_n(view.data + (row * view.columns + column) * size, size, bytes->data() + (column * view.rows + row) * size);
+      }
+    }
+    storage.push_back(bytes);
+    return {bytes->data(), view.dtype, view.columns, view.rows};
   }
 
   WeightSource& source_;
+  const ModuleNames &shown_, &stored_;
+  std::string shown_prefix_, stored_prefix_;
+  NormKind norm_;
+  bool minus_one_, transposed_;
 };
 
-void bind_norms(const DecoderConfig& config, const std::string& prefix, Binder& binder, DecoderLayer& layer) {
-  const auto bind = [&](std::string_view name) { return binder.norm(prefix + std::string(name), config.hidden, config.norms_minus_one); };
+void bind_norms(const DecoderConfig& config, Binder& binder, DecoderLayer& layer) {
   if (config.pre_norms) {
-    layer.input_norm = bind("input_layernorm");
-    // Where there are norms on both sides, "post_attention" is the one after attention.
-    layer.post_attention_norm = bind(config.output_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm");
+    layer.input_norm = binder.norm(&ModuleNames::input_norm, config.hidden);
+    layer.post_attention_norm = binder.norm(&ModuleNames::mlp_norm, config.hidden);
   }
   if (config.output_norms) {
-    layer.attention_output_norm = bind("post_attention_layernorm");
-    layer.mlp_output_norm = bind("post_feedforward_layernorm");
+    layer.attention_output_norm = binder.norm(&ModuleNames::attention_output_norm, config.hidden);
+    layer.mlp_output_norm = binder.norm(&ModuleNames::mlp_output_norm, config.hidden);
+  }
+  if (config.qk_norm) {
+    layer.q_norm = binder.norm(&ModuleNames::q_norm, config.qk_norm_wide ? config.heads * config.head_dim : config.head_dim);
+    layer.k_norm = binder.norm(&ModuleNames::k_norm, config.qk_norm_wide ? config.kv_heads * config.head_dim : config.head_dim);
   }
 }
 
-void bind_projections(const DecoderConfig& config, const std::string& prefix, Binder& binder, DecoderLayer& layer) {
-  const size_t q_rows = size_t{config.heads} * config.head_dim, kv_rows = size_t{config.kv_heads} * config.head_dim, wide = config.intermediate;
-  const std::string attention = prefix + "self_attn.", mlp = prefix + "mlp.";
-  if (config.fused_projections) {
-    const Linear qkv = binder.linear(attention + "qkv_proj", q_rows + 2 * kv_rows, config.hidden, false);
+void bind_attention(const DecoderConfig& config, Binder& binder, DecoderLayer& layer) {
+  const size_t q_rows = size_t{config.heads} * config.head_dim, kv_rows = size_t{config.kv_heads} * config.head_dim;
+  if (config.fused_qkv) {
+    const Linear qkv = binder.linear(&ModuleNames::qkv, q_rows + 2 * kv_rows, config.hidden, config.qkv_bias);
     layer.q = Binder::part(qkv, 0, q_rows);
     layer.k = Binder::part(qkv, q_rows, kv_rows);
     layer.v = Binder::part(qkv, q_rows + kv_rows, kv_rows);
-    const Linear gate_up = binder.linear(mlp + "gate_up_proj", 2 * wide, config.hidden, false);
+  } else {
+    layer.q = binder.linear(&ModuleNames::q, q_rows, config.hidden, config.qkv_bias);
+    layer.k = binder.linear(&ModuleNames::k, kv_rows, config.hidden, config.qkv_bias);
+    layer.v = binder.linear(&ModuleNames::v, kv_rows, config.hidden, config.qkv_bias);
+  }
+  layer.o = binder.linear(&ModuleNames::o, config.hidden, q_rows, config.output_bias);
+}
+
+void bind_mlp(const DecoderConfig& config, Binder& binder, DecoderLayer& layer) {
+  const size_t wide = config.intermediate;
+  if (config.fused_gate_up) {
+    const Linear gate_up = binder.linear(&ModuleNames::gate_up, 2 * wide, config.hidden, config.mlp_bias);
     layer.gate = Binder::part(gate_up, 0, wide);
     layer.up = Binder::part(gate_up, wide, wide);
   } else {
-    layer.q = binder.linear(attention + "q_proj", q_rows, config.hidden, config.qkv_bias);
-    layer.k = binder.linear(attention + "k_proj", kv_rows, config.hidden, config.qkv_bias);
-    layer.v = binder.linear(attention + "v_proj", kv_rows, config.hidden, config.qkv_bias);
-    layer.gate = binder.linear(mlp + "gate_proj", wide, config.hidden, config.mlp_bias);
-    layer.up = binder.linear(mlp + "up_proj", wide, config.hidden, config.mlp_bias);
+    if (config.gated) layer.gate = binder.linear(&ModuleNames::gate, wide, config.hidden, config.mlp_bias);
+    layer.up = binder.linear(&ModuleNames::up, wide, config.hidden, config.mlp_bias);
   }
-  layer.o = binder.linear(attention + "o_proj", config.hidden, q_rows, config.output_bias);
-  layer.down = binder.linear(mlp + "down_proj", config.hidden, wide, config.mlp_bias);
+  layer.down = binder.linear(&ModuleNames::down, config.hidden, wide, config.mlp_bias);
 }
 
-DecoderLayer bind_layer(const DecoderConfig& config, const std::string& prefix, Binder& binder) {
-  DecoderLayer layer;
-  bind_norms(config, prefix, binder, layer);
-  bind_projections(config, prefix, binder, layer);
-  if (config.qk_norm) {
-    const size_t q_columns = config.qk_norm_wide ? config.heads * config.head_dim : config.head_dim;
-    const size_t k_columns = config.qk_norm_wide ? config.kv_heads * config.head_dim : config.head_dim;
-    layer.q_norm = binder.norm(prefix + "self_attn.q_norm", q_columns, config.norms_minus_one);
-    layer.k_norm = binder.norm(prefix + "self_attn.k_norm", k_columns, config.norms_minus_one);
+void bind_experts(const DecoderConfig& config, Binder& binder, Experts& out) {
+  const ExpertsConfig& experts = config.experts;
+  const size_t hidden = config.hidden, wide = experts.intermediate, shared = experts.shared_intermediate;
+  out.router = binder.linear(&ModuleNames::router, experts.count, hidden, false);
+  for (uint32_t i = 0; i < experts.count; ++i) {
+    out.each.push_back({binder.expert(&ModuleNames::expert_gate, i, experts.count, wide, hidden), binder.expert(&ModuleNames::expert_up, i, experts.count, wide, hidden),
+                        binder.expert(&ModuleNames::expert_down, i, experts.count, hidden, wide)});
   }
+  if (shared == 0) return;
+  out.shared = {binder.linear(&ModuleNames::shared_gate_proj, shared, hidden, false), binder.linear(&ModuleNames::shared_up, shared, hidden, false),
+                binder.linear(&ModuleNames::shared_down, hidden, shared, false)};
+  if (experts.shared_gate) out.shared_gate = binder.linear(&ModuleNames::shared_gate, 1, hidden, false);
+}
+
+DecoderLayer bind_layer(const DecoderConfig& config, size_t index, Binder& binder) {
+  DecoderLayer layer;
+  binder.enter(index);
+  bind_norms(config, binder, layer);
+  bind_attention(config, binder, layer);
+  if (config.has_experts(index)) {
+    bind_experts(config, binder, layer.experts);
+  } else {
+    bind_mlp(config, binder, layer);
+  }
+  binder.leave();
   return layer;
 }
 
@@ -121,19 +212,18 @@ std::string describe(const TensorShape& shape) {
 }
 
 Decoder bind_decoder(DecoderConfig config, WeightSource& source) {
-  Binder binder(source);
+  Binder binder(config, source);
   Decoder out;
-  out.embedding = binder.linear("model.embed_tokens", config.vocab, config.hidden, false);
+  out.embedding = binder.linear(&ModuleNames::embedding, config.vocab, config.hidden, false);
+  if (config.learned_positions) out.positions = binder.linear(&ModuleNames::positions, config.context, config.hidden, false);
   out.layers.reserve(config.layers);
-  for (uint32_t i = 0; i < config.layers; ++i) {
-    out.layers.push_back(bind_layer(config, "model.layers." + std::to_string(i) + ".", binder));
-  }
-  out.final_norm = binder.norm("model.norm", config.hidden, config.norms_minus_one);
+  for (uint32_t i = 0; i < config.layers; ++i) out.layers.push_back(bind_layer(config, i, binder));
+  out.final_norm = binder.norm(&ModuleNames::final_norm, config.hidden);
   if (config.tied_embeddings) {
-    source.find("lm_head.weight", {config.vocab, config.hidden, false});  // some writers store the tied copy too
+    binder.ignore(&ModuleNames::head, {config.vocab, config.hidden, false});
     out.head = {"lm_head", out.embedding.weight, {}};
   } else {
-    out.head = binder.linear("lm_head", config.vocab, config.hidden, false);
+    out.head = binder.linear(&ModuleNames::head, config.vocab, config.hidden, false);
   }
   refuse_unused(source);
   out.storage = std::move(binder.storage);

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "models/decoder.h"
@@ -16,15 +17,34 @@ struct TensorShape {
   bool vector = false;          // one-dimensional: rows == 1
 };
 
+// What a checkpoint calls its modules: the defaults are Llama's. Names of a layer follow `layers` and the layer's number; those of an
+// expert follow `experts` and the expert's number.
+struct ModuleNames {
+  std::string_view embedding = "model.embed_tokens", positions = "", layers = "model.layers.", final_norm = "model.norm", head = "lm_head";
+  std::string_view input_norm = "input_layernorm", mlp_norm = "post_attention_layernorm";
+  std::string_view attention_output_norm = "post_attention_layernorm", mlp_output_norm = "post_feedforward_layernorm";
+  std::string_view q = "self_attn.q_proj", k = "self_attn.k_proj", v = "self_attn.v_proj", qkv = "self_attn.qkv_proj", o = "self_attn.o_proj";
+  std::string_view q_norm = "self_attn.q_norm", k_norm = "self_attn.k_norm";
+  std::string_view gate = "mlp.gate_proj", up = "mlp.up_proj", gate_up = "mlp.gate_up_proj", down = "mlp.down_proj";
+  std::string_view router = "mlp.gate", experts = "mlp.experts.", expert_gate = "gate_proj", expert_up = "up_proj", expert_down = "down_proj";
+  std::string_view shared_gate = "mlp.shared_expert_gate", shared_gate_proj = "mlp.shared_expert.gate_proj";
+  std::string_view shared_up = "mlp.shared_expert.up_proj", shared_down = "mlp.shared_expert.down_proj";
+  bool stacked_experts = false;   // all experts' matrices of a kind are one tensor, called by expert_gate, …
+};
+
 class WeightSource {
  public:
   virtual ~WeightSource() = default;
-  // The tensor of that Hugging Face name. Throws Error(unprocessable) naming the tensor when it has another shape or a dtype
+  // The tensor of that name. Throws Error(unprocessable) naming the tensor when it has another shape or a dtype
   // that the engine does not compute with; returns an empty view when there is none of that name.
   virtual tensor::WeightView find(const std::string& name, const TensorShape& shape) = 0;
+  // Matrix `index` of the `count` that one tensor holds. Asked only of sources whose names() say stacked_experts.
+  virtual tensor::WeightView find_part(const std::string&, size_t, size_t, const TensorShape&) { return {}; }
   // Names present in the file that no find() asked for, in the words of the file.
   virtual std::vector<std::string> unused() const = 0;
   virtual std::string what() const = 0;   // for errors: the file or folder
+  // The format's own names; null: those of the architecture's checkpoints.
+  virtual const ModuleNames* names() const { return nullptr; }
 };
 
 // Throws Error(unprocessable) naming the missing, surplus or ill-shaped tensor. The caller adds `storage`.

@@ -31,6 +31,10 @@ constexpr std::array kNeutralSwitches = {
     NeutralSwitch{"is_encoder_decoder", 0, ""},
     NeutralSwitch{"num_experts", 0, ""},
     NeutralSwitch{"num_local_experts", 0, ""},
+    NeutralSwitch{"clip_qkv", 0, ""},
+    NeutralSwitch{"scale_attn_by_inverse_layer_idx", 0, ""},
+    NeutralSwitch{"scale_attn_weights", 1, ""},
+    NeutralSwitch{"use_bidirectional_attention", 0, ""},
 };
 
 double number_of(const json::value& value) {
@@ -139,6 +143,55 @@ void read_layer_windows(const json::object& config, DecoderConfig& out) {
   }
 }
 
+void read_window(const json::object& config, int64_t absent, DecoderConfig& out) {
+  const int64_t window = config.contains("sliding_window") ? find_int(config, "sliding_window").value_or(0) : absent;
+  if (window < 0 || window > UINT32_MAX) refuse_field("sliding_window", window);
+  out.sliding_window.assign(out.layers, static_cast<uint32_t>(window));
+}
+
+void read_experts(const json::object& config, const ExpertsConfig& absent, DecoderConfig& out) {
+  ExpertsConfig& experts = out.experts;
+  experts = absent;
+  constexpr int64_t kExpertsMax = 4096;
+  const std::string_view field = config.contains("num_local_experts") ? "num_local_experts" : "num_experts";
+  experts.count = read_size(config, field, absent.count);
+  if (experts.count > kExpertsMax) refuse_field(field, int64_t{experts.count}, "the limit is 4096");
+  experts.chosen = read_size(config, "num_experts_per_tok", absent.chosen);
+  if (experts.chosen > experts.count) refuse_field("num_experts_per_tok", int64_t{experts.chosen}, "there are fewer experts");
+  experts.intermediate = read_size(config, "moe_intermediate_size", absent.intermediate == 0 ? out.intermediate : absent.intermediate);
+  experts.normalise = find_bool(config, "norm_topk_prob").value_or(absent.normalise);
+  const int64_t step = find_int(config, "decoder_sparse_step").value_or(1);
+  if (step < 1) refuse_field("decoder_sparse_step", step);
+  experts.layers.resize(out.layers);
+  for (size_t i = 0; i < out.layers; ++i) experts.layers[i] = (static_cast<int64_t>(i) + 1) % step == 0;
+  const json::array* dense = find_array(config, "mlp_only_layers");
+  for (size_t i = 0; dense != nullptr && i < dense->size(); ++i) {
+    const json::value& layer = (*dense)[i];
+    if (!layer.is_int64() || layer.as_int64() < 0 || layer.as_int64() >= out.layers) refuse_field("mlp_only_layers", layer);
+    experts.layers[static_cast<size_t>(layer.as_int64())] = false;
+  }
+}
+
+void read_partial_rotation(const json::object& config, double absent, DecoderConfig& out) {
+  double factor = find_number(config, "partial_rotary_factor").value_or(absent);
+  for (const std::string_view place : {"rope_parameters", "rope_scaling"}) {
+    const auto* parameters = find_object(config, place);
+    if (parameters != nullptr) factor = find_number(*parameters, "partial_rotary_factor").value_or(factor);
+  }
+  if (!(factor > 0 && factor <= 1)) refuse_field("partial_rotary_factor", factor, "it must be above 0 and at most 1");
+  if (factor != 1) out.rotary_dim = static_cast<uint32_t>(out.head_dim * factor);
+}
+
+void require_activation(const json::object& config, std::string_view field, std::string_view wanted) {
+  const auto name = find_string(config, field);
+  if (name && *name != wanted) refuse_field(field, *name, "only " + std::string(wanted) + " is implemented for this architecture");
+}
+
+float read_softcap(const json::object& config, std::string_view field, double absent) {
+  if (const auto* value = config.if_contains(field); value != nullptr && value->is_null()) return 0;
+  return read_scale(config, field, absent);
+}
+
 float read_scale(const json::object& config, std::string_view field, double absent) {
   const double value = find_number(config, field).value_or(absent);
   if (!(value > 0 && value < 1e6)) refuse_field(field, value, "it must be a positive number");
@@ -161,8 +214,10 @@ void validate(const DecoderConfig& config) {
   }
 }
 
-DecoderConfig read_config_object(const json::object& config) {
-  const Architecture& architecture = select_architecture(config);
+DecoderConfig read_config_object(const json::object& stored) {
+  const Architecture& architecture = select_architecture(stored);
+  json::object config = stored;
+  if (architecture.rename != nullptr) architecture.rename(config);
   refuse_unimplemented(config, architecture.own_fields);
   DecoderConfig out;
   out.architecture = architecture.name;

@@ -1,4 +1,4 @@
-// decoder.h: the shape that every Llama-class model is brought to. An architecture file (llama.cpp, qwen2.cpp, …) maps a
+// decoder.h: the shape that every decoder-only model is brought to. An architecture file (llama.cpp, qwen2.cpp, …) maps a
 // config.json and tensor names onto this; the engine's forward pass, the trainer's forward and backward passes and the
 // adapters only see this.
 #pragma once
@@ -29,10 +29,24 @@ struct Rope {
   std::vector<float> inverse_frequencies_for(uint64_t length) const;
 };
 
-enum class Activation { silu, gelu_tanh };   // of the gate: gelu_tanh is the tanh approximation of GELU
+enum class Activation { silu, gelu_tanh };   // of the gate, or of the MLP without one: gelu_tanh is the tanh approximation of GELU
+enum class NormKind { rms, layer };          // layer: minus the mean, with a bias
 
 // How a layer's queries and keys are turned.
 enum class LayerRope : uint8_t { main, local, none };
+
+// A mixture of experts in place of the MLP: a router scores the experts, each row goes through the `chosen` best ones.
+struct ExpertsConfig {
+  uint32_t count = 0;              // 0 = no layer has experts
+  uint32_t chosen = 0;             // of them a token
+  uint32_t intermediate = 0;       // of one expert
+  uint32_t shared_intermediate = 0;   // of one more expert that every token goes through; 0 = none
+  bool shared_gate = false;        // that one's output is times sigmoid(gate x)
+  bool normalise = true;           // the chosen experts' weights add up to 1
+  std::vector<bool> layers;        // which layers have them
+};
+
+struct ModuleNames;   // bind.h
 
 struct DecoderConfig {
   std::string architecture;        // "LlamaForCausalLM"
@@ -55,13 +69,23 @@ struct DecoderConfig {
   bool pre_norms = true;           // norms before attention and MLP
   bool output_norms = false;       // norms after attention and MLP, before they join the residual stream
   bool norms_minus_one = false;    // stored norm weights are w - 1 (Gemma's safetensors); undone when bound
-  bool fused_projections = false;  // stored as qkv_proj and gate_up_proj (Phi 3); bound as rows of those
+  bool fused_qkv = false;          // stored as one matrix (Phi 3, GPT-2); bound as rows of it
+  bool fused_gate_up = false;      // stored as one matrix (Phi 3, GLM-4); bound as rows of it
+  bool transposed = false;         // matrices of layers are stored as (in, out) (GPT-2's safetensors); bound as a copy
+  bool gated = true;               // the MLP is down(activation(gate x) * up x); otherwise down(activation(up x))
+  bool learned_positions = false;  // a vector for each position is added to the embedding (GPT-2)
+  NormKind norm = NormKind::rms;
+  const ModuleNames* names = nullptr;   // of the checkpoint's modules; null = Llama's
+  ExpertsConfig experts;
   Activation activation = Activation::silu;
   float embedding_scale = 1.0f;    // multiplies embeddings
   float attention_scale = 0.0f;    // multiplies scores; 0 = 1 / sqrt(head_dim)
   float residual_scale = 1.0f;     // multiplies what attention and MLP add to the residual stream
   float logits_scale = 1.0f;       // multiplies logits
+  float attention_softcap = 0.0f;  // scores become cap * tanh(score / cap), before the mask; 0 = off
+  float logits_softcap = 0.0f;     // logits, likewise
   uint32_t rotary_dim = 0;         // leading values of a head that are turned; 0 = all
+  bool rope_adjacent = false;      // (2i, 2i + 1) turn together (GLM), not (i, i + half)
   Rope rope;
   Rope local_rope;                        // of the layers that say so
   std::vector<LayerRope> layer_rope;      // per layer; empty = main everywhere
@@ -69,6 +93,7 @@ struct DecoderConfig {
   std::vector<int32_t> eos_ids;
   int32_t bos_id = -1;
 
+  bool has_experts(size_t layer) const noexcept { return experts.count != 0 && experts.layers[layer]; }
   LayerRope rope_of(size_t layer) const noexcept { return layer_rope.empty() ? LayerRope::main : layer_rope[layer]; }
 };
 
@@ -85,6 +110,18 @@ struct Linear {
 struct Norm {
   std::string name;
   tensor::WeightView weight;       // empty if the norm is absent (qk-norm)
+  tensor::WeightView bias;         // with NormKind::layer: aligned F32; otherwise empty
+};
+
+struct Mlp {
+  Linear gate, up, down;           // gate: empty without one
+};
+
+struct Experts {
+  Linear router;                   // (experts, hidden); empty in a layer without experts
+  std::vector<Mlp> each;
+  Mlp shared;                      // empty without one
+  Linear shared_gate;              // (1, hidden)
 };
 
 struct DecoderLayer {
@@ -93,13 +130,15 @@ struct DecoderLayer {
   Norm attention_output_norm, mlp_output_norm;   // with output_norms; otherwise empty
   Linear q, k, v, o;
   Norm q_norm, k_norm;             // per head (Qwen3); empty otherwise
-  Linear gate, up, down;
+  Linear gate, up, down;           // empty in a layer with experts; gate also without one
+  Experts experts;
 };
 
 // Owns the memory that the views point into (maps, or buffers for synthetic models) through `storage`.
 struct Decoder {
   DecoderConfig config;
   Linear embedding;                // name "model.embed_tokens"
+  Linear positions;                // (context, hidden), with learned_positions
   std::vector<DecoderLayer> layers;
   Norm final_norm;
   Linear head;                     // name "lm_head"; same view as embedding when tied
@@ -127,7 +166,7 @@ struct MutableWeight {
 // The same list, writable. REQUIRES: decoder.writable. Not to be written while another thread runs the decoder.
 std::vector<MutableWeight> mutable_weights(Decoder& decoder);
 
-// Every linear module that LoRA may target, in layer order: q, k, v, o, gate, up, down of each layer.
+// Every linear module that LoRA may target, in layer order: q, k, v, o, and what there is of gate, up, down. Not the experts.
 std::vector<const Linear*> list_linears(const Decoder& decoder);
 
 }  // namespace lyceum::models

@@ -1,12 +1,17 @@
 // Gemma 3, text: norms on both sides of attention and MLP (stored as w - 1), head norms, GELU, embeddings times sqrt(hidden), and
 // local layers (a sliding window, their own rotation) between global ones.
+#include <algorithm>
 #include <cmath>
 
+#include "formats/gguf.h"
 #include "models/architecture.h"
 
 namespace lyceum::models {
 
 namespace {
+
+constexpr ModuleNames kNames{.mlp_norm = "pre_feedforward_layernorm"};
+constexpr int64_t kLayersOf27B = 62;
 
 constexpr double kGlobalTheta = 1e6, kLocalTheta = 1e4;   // transformers' Gemma3TextConfig
 
@@ -35,11 +40,8 @@ void read_ropes(const json::object& config, DecoderConfig& out) {
 }  // namespace
 
 void read_gemma3(const json::object& config, DecoderConfig& out) {
-  for (const std::string_view field : {"hidden_activation", "hidden_act"}) {
-    const auto name = find_string(config, field);
-    if (name && *name != "gelu_pytorch_tanh") refuse_field(field, *name, "Gemma 3 uses gelu_pytorch_tanh");
-  }
-  if (find_bool(config, "use_bidirectional_attention").value_or(false)) refuse_field("use_bidirectional_attention", true);
+  for (const std::string_view field : {"hidden_activation", "hidden_act"}) require_activation(config, field, "gelu_pytorch_tanh");
+  out.names = &kNames;
   out.qkv_bias = find_bool(config, "attention_bias").value_or(false);
   out.output_bias = out.qkv_bias;
   out.qk_norm = true;
@@ -58,6 +60,16 @@ void read_gemma3(const json::object& config, DecoderConfig& out) {
     out.layer_rope[i] = LayerRope::local;
   }
   read_ropes(config, out);
+}
+
+// The file says neither what scores are divided by (as Gemma 2's) nor which layers are local; their rotation only in newer files.
+void read_gemma3_gguf(const formats::GgufHeader& header, json::object& config) {
+  const bool largest = header.get_int("gemma3.block_count") == kLayersOf27B;
+  const int64_t even = header.get_int("gemma3.embedding_length") / std::max<int64_t>(1, header.get_int("gemma3.attention.head_count"));
+  config["query_pre_attn_scalar"] = largest ? even : header.get_int("gemma3.attention.key_length");
+  json::object global = config.at("rope_parameters").as_object();
+  const json::object local{{"rope_type", "default"}, {"rope_theta", header.find_number("gemma3.rope.freq_base_swa").value_or(kLocalTheta)}};
+  config["rope_parameters"] = json::object{{"full_attention", std::move(global)}, {"sliding_attention", local}};
 }
 
 }  // namespace lyceum::models

@@ -13,54 +13,42 @@ namespace lyceum::models {
 
 namespace {
 
-struct NamePair {
-  std::string_view hugging_face, gguf;
-};
-constexpr std::array kOuterNames = {NamePair{"model.embed_tokens.", "token_embd."}, NamePair{"model.norm.", "output_norm."},
-                                    NamePair{"lm_head.", "output."}};
-constexpr std::array kLayerNames = {
-    NamePair{"input_layernorm.", "attn_norm."},   NamePair{"self_attn.q_proj.", "attn_q."},   NamePair{"self_attn.k_proj.", "attn_k."},
-    NamePair{"self_attn.v_proj.", "attn_v."},     NamePair{"self_attn.o_proj.", "attn_output."}, NamePair{"self_attn.q_norm.", "attn_q_norm."},
-    NamePair{"self_attn.k_norm.", "attn_k_norm."}, NamePair{"post_attention_layernorm.", "ffn_norm."}, NamePair{"mlp.gate_proj.", "ffn_gate."},
-    NamePair{"mlp.up_proj.", "ffn_up."},          NamePair{"mlp.down_proj.", "ffn_down."}};
-
-// "model.layers.3.mlp.up_proj.weight" -> "blk.3.ffn_up.weight".
-std::string gguf_name(const std::string& name) {
-  constexpr std::string_view kLayers = "model.layers.";
-  if (name.starts_with(kLayers)) {
-    const size_t dot = name.find('.', kLayers.size());
-    const std::string_view inner = std::string_view(name).substr(dot + 1);
-    for (const NamePair& pair : kLayerNames) {
-      if (inner.starts_with(pair.hugging_face)) {
-        return "blk." + name.substr(kLayers.size(), dot - kLayers.size()) + "." + std::string(pair.gguf) + std::string(inner.substr(pair.hugging_face.size()));
-      }
-    }
-  }
-  for (const NamePair& pair : kOuterNames) {
-    if (name.starts_with(pair.hugging_face)) return std::string(pair.gguf) + name.substr(pair.hugging_face.size());
-  }
-  return name;
-}
+constexpr ModuleNames kNames{
+    .embedding = "token_embd", .positions = "position_embd", .layers = "blk.", .final_norm = "output_norm", .head = "output", .input_norm = "attn_norm",
+    .mlp_norm = "ffn_norm", .attention_output_norm = "post_attention_norm", .mlp_output_norm = "post_ffw_norm", .q = "attn_q", .k = "attn_k", .v = "attn_v",
+    .qkv = "attn_qkv", .o = "attn_output", .q_norm = "attn_q_norm", .k_norm = "attn_k_norm", .gate = "ffn_gate", .up = "ffn_up", .gate_up = "ffn_up",
+    .down = "ffn_down", .router = "ffn_gate_inp", .experts = "", .expert_gate = "ffn_gate_exps", .expert_up = "ffn_up_exps", .expert_down = "ffn_down_exps",
+    .shared_gate = "ffn_gate_inp_shexp", .shared_gate_proj = "ffn_gate_shexp", .shared_up = "ffn_up_shexp", .shared_down = "ffn_down_shexp",
+    .stacked_experts = true};
 
 class GgufSource final : public WeightSource {
  public:
   GgufSource(const formats::GgufFile& file, size_t head_dim, bool permuted) : file_(file), head_dim_(head_dim), permuted_(permuted) {
-    used_.insert("rope_freqs.weight");
+    used_ = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
   }
 
   tensor::WeightView find(const std::string& name, const TensorShape& shape) override {
-    const std::string stored_name = gguf_name(name);
-    const formats::GgufTensor* found = file_.header().find_tensor(stored_name);
+    const formats::GgufTensor* found = file_.header().find_tensor(name);
     if (found == nullptr) return {};
-    used_.insert(stored_name);
-    check_shape(*found, shape);
-    Bytes data = file_.get_supported(stored_name);
-    const auto dtype = find_dtype(found->dtype);
-    LYCEUM_CHECK(dtype.has_value(), "formats and models agree on the supported dtypes");
-    const bool rotated = name.find("self_attn.q_proj.") != std::string::npos || name.find("self_attn.k_proj.") != std::string::npos;
+    used_.insert(name);
+    const bool fits_vector = shape.vector || shape.rows == 1;
+    check_shape(*found, fits_vector ? std::vector<uint64_t>{shape.columns} : std::vector<uint64_t>{shape.columns, shape.rows});
+    Bytes data = file_.get_supported(name);
+    const bool rotated = name.find(".attn_q.") != std::string::npos || name.find(".attn_k.") != std::string::npos;
     if (permuted_ && rotated) data = undo_permutation(data, shape);
-    return {data.data(), *dtype, shape.rows, shape.columns};
+    return {data.data(), dtype_of(*found), shape.rows, shape.columns};
   }
+
+  tensor::WeightView find_part(const std::string& name, size_t index, size_t count, const TensorShape& shape) override {
+    const formats::GgufTensor* found = file_.header().find_tensor(name);
+    if (found == nullptr) return {};
+    used_.insert(name);
+    check_shape(*found, {shape.columns, shape.rows, count});
+    const Bytes data = file_.get_supported(name);
+    return {data.data() + data.size() / count * index, dtype_of(*found), shape.rows, shape.columns};
+  }
+
+  const ModuleNames* names() const override { return &kNames; }
 
   std::vector<std::string> unused() const override {
     std::vector<std::string> out;
@@ -74,15 +62,25 @@ class GgufSource final : public WeightSource {
   std::vector<std::shared_ptr<void>> storage;
 
  private:
-  void check_shape(const formats::GgufTensor& stored, const TensorShape& shape) const {
-    std::vector<uint64_t> got = stored.shape;
-    while (got.size() > 1 && got.back() == 1) got.pop_back();
-    const bool fits = shape.vector || shape.rows == 1 ? got == std::vector<uint64_t>{shape.columns} : got == std::vector<uint64_t>{shape.columns, shape.rows};
-    if (!fits) {
-      std::string text;
-      for (size_t i = got.size(); i-- > 0;) text += std::to_string(got[i]) + (i == 0 ? "" : ", ");
-      throw Error(Code::unprocessable, what() + ": tensor " + stored.name + " has shape [" + text + "]; the metadata says " + describe(shape));
-    }
+  static tensor::DType dtype_of(const formats::GgufTensor& stored) {
+    const auto dtype = find_dtype(stored.dtype);
+    LYCEUM_CHECK(dtype.has_value(), "formats and models agree on the supported dtypes");
+    return *dtype;
+  }
+
+  // Both as GGUF has them: the contiguous dimension first, ones at the end left out.
+  void check_shape(const formats::GgufTensor& stored, std::vector<uint64_t> wanted) const {
+    const auto shorten = [](std::vector<uint64_t> shape) {
+      while (shape.size() > 1 && shape.back() == 1) shape.pop_back();
+      return shape;
+    };
+    if (shorten(stored.shape) == shorten(wanted)) return;
+    const auto text = [](const std::vector<uint64_t>& shape) {
+      std::string out;
+      for (size_t i = shape.size(); i-- > 0;) out += std::to_string(shape[i]) + (i == 0 ? "" : ", ");
+      return "[" + out + "]";
+    };
+    throw Error(Code::unprocessable, what() + ": tensor " + stored.name + " has shape " + text(shorten(stored.shape)) + "; the metadata says " + text(wanted));
   }
 
   Bytes undo_permutation(Bytes data, const TensorShape& shape) {
@@ -122,7 +120,6 @@ class ConfigBuilder {
 void read_scaling(ConfigBuilder& builder) {
   json::object rope;
   const std::string kind = builder.find_string("rope.scaling.type").value_or("none");
-  if (kind == "longrope") refuse_field("rope.scaling.type", kind, "use the safetensors files of this model");
   rope["rope_type"] = kind == "none" ? "default" : kind;
   builder.copy_number("rope.freq_base", rope, "rope_theta");
   builder.copy_number("rope.scaling.factor", rope, "factor");
@@ -130,6 +127,24 @@ void read_scaling(ConfigBuilder& builder) {
   builder.copy_number("rope.scaling.yarn_beta_slow", rope, "beta_slow");
   if (const auto length = builder.find_int("rope.scaling.original_context_length")) rope["original_max_position_embeddings"] = *length;
   builder.config["rope_parameters"] = rope;
+}
+
+// Keys that only some architectures have. Who has no use for a field refuses it (config.cpp).
+constexpr std::pair<std::string_view, std::string_view> kIntFields[] = {
+    {"expert_count", "num_local_experts"}, {"expert_used_count", "num_experts_per_tok"}, {"expert_feed_forward_length", "moe_intermediate_size"},
+    {"expert_shared_feed_forward_length", "shared_expert_intermediate_size"}};
+constexpr std::pair<std::string_view, std::string_view> kNumberFields[] = {
+    {"attention.layer_norm_rms_epsilon", "rms_norm_eps"}, {"attention.layer_norm_epsilon", "norm_epsilon"},
+    {"attn_logit_softcapping", "attn_logit_softcapping"}, {"final_logit_softcapping", "final_logit_softcapping"},
+    {"embedding_scale", "embedding_multiplier"}, {"residual_scale", "residual_multiplier"}, {"attention.scale", "attention_multiplier"},
+    {"logit_scale", "logits_scaling"}};
+
+// rope.dimension_count is the part of a head that is turned.
+void read_rotated_part(ConfigBuilder& builder) {
+  const auto rotated = builder.find_int("rope.dimension_count");
+  const json::value* head_dim = builder.config.if_contains("head_dim");
+  if (!rotated || head_dim == nullptr || head_dim->as_int64() < 1 || *rotated == head_dim->as_int64()) return;
+  builder.config["partial_rotary_factor"] = static_cast<double>(*rotated) / static_cast<double>(head_dim->as_int64());
 }
 
 json::object config_from_metadata(const formats::GgufHeader& header, const Architecture& architecture) {
@@ -142,8 +157,8 @@ json::object config_from_metadata(const formats::GgufHeader& header, const Archi
   builder.config["num_key_value_heads"] = builder.config["num_attention_heads"];
   builder.copy_int("attention.head_count_kv", "num_key_value_heads");
   builder.copy_int("context_length", "max_position_embeddings");
-  builder.copy_int("expert_count", "num_local_experts");
-  builder.copy_number("attention.layer_norm_rms_epsilon", builder.config, "rms_norm_eps");
+  for (const auto& [key, field] : kIntFields) builder.copy_int(key, field);
+  for (const auto& [key, field] : kNumberFields) builder.copy_number(key, builder.config, field);
   builder.config["head_dim"] = nullptr;
   builder.copy_int("attention.key_length", "head_dim");
   if (builder.config["head_dim"].is_null()) builder.copy_int("rope.dimension_count", "head_dim");
@@ -151,6 +166,7 @@ json::object config_from_metadata(const formats::GgufHeader& header, const Archi
   if (const auto length = builder.find_int("attention.value_length"); length && builder.config.contains("head_dim") && *length != builder.config["head_dim"].as_int64()) {
     refuse_field("attention.value_length", *length, "it must equal attention.key_length");
   }
+  read_rotated_part(builder);
   builder.config["sliding_window"] = nullptr;
   builder.copy_int("attention.sliding_window", "sliding_window");
   read_scaling(builder);
@@ -158,11 +174,40 @@ json::object config_from_metadata(const formats::GgufHeader& header, const Archi
   if (embedding == nullptr || embedding->shape.size() != 2) throw Error(Code::unprocessable, "GGUF: tensor token_embd.weight is missing");
   builder.config["vocab_size"] = static_cast<int64_t>(embedding->shape[1]);
   builder.config["tie_word_embeddings"] = header.find_tensor("output.weight") == nullptr;
-  builder.config["attention_bias"] = header.find_tensor("blk.0.attn_q.bias") != nullptr;
-  builder.config["mlp_bias"] = header.find_tensor("blk.0.ffn_gate.bias") != nullptr;
+  const auto has = [&](std::string_view name) { return header.find_tensor(name) != nullptr; };
+  builder.config["attention_bias"] = has("blk.0.attn_q.bias") || has("blk.0.attn_qkv.bias");
+  builder.config["qkv_bias"] = builder.config["attention_bias"];
+  builder.config["use_bias"] = has("blk.0.attn_output.bias");
+  builder.config["mlp_bias"] = has("blk.0.ffn_gate.bias");
   if (const auto eos = header.find_int("tokenizer.ggml.eos_token_id")) builder.config["eos_token_id"] = *eos;
   if (const auto bos = header.find_int("tokenizer.ggml.bos_token_id")) builder.config["bos_token_id"] = *bos;
+  if (architecture.read_gguf != nullptr) architecture.read_gguf(header, builder.config);
   return builder.config;
+}
+
+std::vector<float> read_floats(const formats::GgufFile& file, const formats::GgufTensor& tensor, size_t count) {
+  if (tensor.dtype != "F32" || tensor.elements() != count) {
+    throw Error(Code::unprocessable, file.path().string() + ": tensor " + tensor.name + " must be F32 with " + std::to_string(count) + " values");
+  }
+  std::vector<float> values(count);
+  kernels::dequantize(tensor::DType::f32, file.bytes(tensor).data(), count, values.data());
+  for (const float value : values) {
+    if (!(value > 0)) throw Error(Code::unprocessable, file.path().string() + ": tensor " + tensor.name + " has a value that is not positive");
+  }
+  return values;
+}
+
+// longrope's two lists are tensors, too.
+void read_longrope_factors(const formats::GgufFile& file, json::object& config) {
+  json::object& rope = config.at("rope_parameters").as_object();
+  if (find_string(rope, "rope_type") != "longrope") return;
+  for (const auto& [name, field] : {std::pair{"rope_factors_short.weight", "short_factor"}, std::pair{"rope_factors_long.weight", "long_factor"}}) {
+    const formats::GgufTensor* found = file.header().find_tensor(name);
+    if (found == nullptr) throw Error(Code::unprocessable, file.path().string() + ": tensor " + name + " is missing");
+    if (found->elements() > 4096) throw Error(Code::unprocessable, file.path().string() + ": tensor " + name + " is too long");
+    json::array& list = rope[field].emplace_array();
+    for (const float value : read_floats(file, *found, found->elements())) list.push_back(value);
+  }
 }
 
 // Llama 3.1's scaling comes as a tensor of divisors instead of metadata.
@@ -170,15 +215,18 @@ void apply_rope_divisors(const formats::GgufFile& file, DecoderConfig& config) {
   const formats::GgufTensor* found = file.header().find_tensor("rope_freqs.weight");
   if (found == nullptr) return;
   auto& frequencies = config.rope.inverse_frequencies;
-  if (found->dtype != "F32" || found->elements() != frequencies.size()) {
-    throw Error(Code::unprocessable, file.path().string() + ": tensor rope_freqs.weight must be F32 with " + std::to_string(frequencies.size()) + " values");
-  }
-  std::vector<float> divisors(frequencies.size());
-  kernels::dequantize(tensor::DType::f32, file.bytes(*found).data(), divisors.size(), divisors.data());
-  for (size_t i = 0; i < frequencies.size(); ++i) {
-    if (!(divisors[i] > 0)) throw Error(Code::unprocessable, file.path().string() + ": tensor rope_freqs.weight has a value that is not positive");
-    frequencies[i] /= divisors[i];
-  }
+  const std::vector<float> divisors = read_floats(file, *found, frequencies.size());
+  for (size_t i = 0; i < frequencies.size(); ++i) frequencies[i] /= divisors[i];
+}
+
+// How the converter lays weights out, whatever the architecture's checkpoints do.
+void set_layout(const formats::GgufHeader& header, DecoderConfig& config) {
+  const auto has = [&](std::string_view name) { return header.find_tensor(name) != nullptr; };
+  config.output_bias = has("blk.0.attn_output.bias");
+  config.fused_qkv = has("blk.0.attn_qkv.weight");
+  config.fused_gate_up = config.fused_gate_up && !has("blk.0.ffn_gate.weight");
+  config.norms_minus_one = false;
+  config.transposed = false;
 }
 
 }  // namespace
@@ -186,10 +234,13 @@ void apply_rope_divisors(const formats::GgufFile& file, DecoderConfig& config) {
 std::shared_ptr<const Decoder> load_gguf(const std::filesystem::path& path) {
   auto file = std::make_shared<formats::GgufFile>(path);
   const std::string name = file->header().get_string("general.architecture");
-  const Architecture* architecture = find_architecture_by_gguf_name(name);
-  if (architecture == nullptr) throw Error(Code::unsupported, path.string() + ": general.architecture " + name + " is not supported");
-  DecoderConfig config = read_config_object(config_from_metadata(file->header(), *architecture));
-  config.output_bias = file->header().find_tensor("blk.0.attn_output.bias") != nullptr;
+  const bool experts = file->header().find_int(name + ".expert_count").value_or(0) > 0;
+  const Architecture* architecture = find_architecture_by_gguf_name(name, experts);
+  if (architecture == nullptr) throw Error(Code::unsupported, path.string() + ": general.architecture " + name + " " + (experts ? "with experts " : "") + "is not supported");
+  json::object fields = config_from_metadata(file->header(), *architecture);
+  read_longrope_factors(*file, fields);
+  DecoderConfig config = read_config_object(fields);
+  set_layout(file->header(), config);
   apply_rope_divisors(*file, config);
   GgufSource source(*file, config.head_dim, architecture->gguf_permutes_qk);
   auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "models/load.h"
 
@@ -93,6 +95,39 @@ TEST(ReadConfig, PlacesSlidingWindows) {
     "num_attention_heads":4,"num_key_value_heads":2,"vocab_size":32,"use_sliding_window":true,"sliding_window":8,"max_window_layers":1})";
   EXPECT_EQ(read_config(qwen).sliding_window, (std::vector<uint32_t>{0, 8, 8}));
   EXPECT_TRUE(read_config(qwen).qkv_bias);
+}
+
+constexpr const char* kExperts = R"({"architectures":["Qwen3MoeForCausalLM"],"hidden_size":16,"intermediate_size":24,"num_hidden_layers":4,"num_attention_heads":4,
+  "num_key_value_heads":2,"vocab_size":32,"num_experts":6,"num_experts_per_tok":3,"moe_intermediate_size":8,"decoder_sparse_step":2,"mlp_only_layers":[3]})";
+
+TEST(ReadConfig, PlacesExperts) {
+  const DecoderConfig config = read_config(kExperts);
+  EXPECT_EQ(config.experts.layers, (std::vector<bool>{false, true, false, false}));
+  EXPECT_EQ(config.experts.intermediate, 8u);
+  EXPECT_FALSE(config.experts.normalise);
+  std::string too_few = kExperts;
+  too_few.replace(too_few.find("\"num_experts\":6"), 15, "\"num_experts\":2");
+  EXPECT_NE(message_of(too_few).find("num_experts_per_tok"), std::string::npos);
+}
+
+TEST(MakeDecoder, ListsExpertsUnderTheirCheckpointNames) {
+  const auto decoder = make_decoder(kExperts);
+  const auto weights = list_weights(*decoder);
+  const auto has = [&](std::string_view name) { return std::ranges::any_of(weights, [&](const NamedWeight& each) { return each.name == name; }); };
+  EXPECT_TRUE(has("model.layers.1.mlp.experts.5.down_proj.weight"));
+  EXPECT_TRUE(has("model.layers.1.mlp.gate.weight"));
+  EXPECT_TRUE(has("model.layers.0.mlp.up_proj.weight"));
+  EXPECT_FALSE(has("model.layers.1.mlp.up_proj.weight"));
+  EXPECT_EQ(list_linears(*decoder).size(), 4 * 4 + 3 * 3u);   // what LoRA may target: not the experts
+}
+
+TEST(FindEngineOnlyPart, NamesWhatHasNoBackwardPass) {
+  EXPECT_EQ(find_engine_only_part(read_config(kTiny)), "");
+  EXPECT_EQ(find_engine_only_part(read_config(kExperts)), "mixtures of experts");
+  for (const char* name : {"Gemma2ForCausalLM", "Starcoder2ForCausalLM", "GPT2LMHeadModel", "GlmForCausalLM", "Glm4ForCausalLM"}) {
+    const DecoderConfig config = read_config(with_field("architectures", "[\"" + std::string(name) + "\"]"));
+    EXPECT_NE(find_engine_only_part(config), "") << name;
+  }
 }
 
 TEST(Rope, DynamicGrowsOnlyBeyondItsContext) {

@@ -25,20 +25,40 @@ class Family:
 
 def families():
     t = transformers
-    local = dict(layer_types=["sliding_attention", "full_attention"], sliding_window=9)
     gemma3_rope = {"full_attention": dict(rope_type="linear", factor=8.0, rope_theta=1e6), "sliding_attention": dict(rope_type="default", rope_theta=1e4)}
     six = ["sliding_attention"] * 5 + ["full_attention"]
+    experts = {"expert_count": 6, "expert_used_count": 2}
+    small = {**experts, "expert_feed_forward_length": WIDTH}
+    gemma = dict(norm_offset=1, sandwich=True)
     return [
         Family("LlamaForCausalLM", t.LlamaConfig(**SHAPE), "llama", dict(permute=True)),
         Family("MistralForCausalLM", t.MistralConfig(**SHAPE, head_dim=32, sliding_window=None), "llama", dict(permute=True)),
+        Family("MixtralForCausalLM", t.MixtralConfig(**SHAPE, num_local_experts=6, num_experts_per_tok=2), "llama", dict(permute=True), experts),
         Family("Qwen2ForCausalLM", t.Qwen2Config(**SHAPE, tie_word_embeddings=True), "qwen2"),
+        Family("Qwen2MoeForCausalLM", t.Qwen2MoeConfig(**SHAPE, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=WIDTH,
+                                                       shared_expert_intermediate_size=2 * WIDTH), "qwen2moe", {},
+               {**small, "expert_shared_feed_forward_length": 2 * WIDTH}),
         Family("Qwen3ForCausalLM", t.Qwen3Config(**SHAPE, head_dim=64), "qwen3"),
-        Family("Phi3ForCausalLM", t.Phi3Config(**SHAPE, sliding_window=None), ""),
-        Family("GraniteForCausalLM", t.GraniteConfig(**SHAPE, embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=4.0), ""),
-        Family("SmolLM3ForCausalLM", t.SmolLM3Config(**{**SHAPE, "num_hidden_layers": 4}), ""),
-        Family("Olmo2ForCausalLM", t.Olmo2Config(**SHAPE), ""),
+        Family("Qwen3MoeForCausalLM", t.Qwen3MoeConfig(**SHAPE, head_dim=32, num_experts=6, num_experts_per_tok=2, moe_intermediate_size=WIDTH, norm_topk_prob=True),
+               "qwen3moe", {}, small),
+        Family("Phi3ForCausalLM", t.Phi3Config(**SHAPE, sliding_window=None), "phi3"),
+        Family("GraniteForCausalLM", t.GraniteConfig(**SHAPE, embedding_multiplier=3.0, residual_multiplier=0.3, attention_multiplier=0.2, logits_scaling=4.0), "granite",
+               dict(permute=True), {"embedding_scale": 3.0, "residual_scale": 0.3, "attention.scale": 0.2, "logit_scale": 4.0}),
+        Family("SmolLM3ForCausalLM", t.SmolLM3Config(**{**SHAPE, "num_hidden_layers": 4}), "smollm3", dict(permute=True)),
+        Family("Olmo2ForCausalLM", t.Olmo2Config(**SHAPE), "olmo2", dict(sandwich=True)),
+        Family("OlmoeForCausalLM", t.OlmoeConfig(**{**SHAPE, "num_key_value_heads": 8}, num_experts=6, num_experts_per_tok=2), "olmoe", {}, experts),
+        Family("Gemma2ForCausalLM", t.Gemma2Config(**SHAPE, head_dim=32, query_pre_attn_scalar=32, sliding_window=9, attn_logit_softcapping=5.0,
+                                                   final_logit_softcapping=8.0, tie_word_embeddings=True), "gemma2", gemma,
+               {"attention.sliding_window": 9, "attn_logit_softcapping": 5.0, "final_logit_softcapping": 8.0}),
         Family("Gemma3ForCausalLM", t.Gemma3TextConfig(**{**SHAPE, "num_hidden_layers": 6}, head_dim=32, query_pre_attn_scalar=32, sliding_window=9,
-                                                       tie_word_embeddings=True, rope_parameters=gemma3_rope, layer_types=six), ""),
+                                                       tie_word_embeddings=True, rope_parameters=gemma3_rope, layer_types=six), "gemma3", gemma,
+               {"attention.sliding_window": 9, "rope.scaling.type": "linear", "rope.scaling.factor": 8.0}),
+        Family("Starcoder2ForCausalLM", t.Starcoder2Config(**{k: v for k, v in SHAPE.items() if k != "rms_norm_eps"}, sliding_window=None), "starcoder2", {},
+               {"attention.layer_norm_epsilon": 1e-5}),
+        Family("GPT2LMHeadModel", t.GPT2Config(vocab_size=96, n_positions=128, n_embd=WIDTH, n_layer=2, n_head=8, n_inner=512, bos_token_id=1, eos_token_id=2), "gpt2", {},
+               {"attention.layer_norm_epsilon": 1e-5, "feed_forward_length": 512}),
+        Family("GlmForCausalLM", t.GlmConfig(**SHAPE, head_dim=32), ""),
+        Family("Glm4ForCausalLM", t.Glm4Config(**SHAPE, head_dim=32), "glm4", {}, {"rope.dimension_count": 16}),
     ]
 
 
@@ -50,7 +70,7 @@ def common_metadata(family):
     rope = rope.get("full_attention", rope)
     values = {
         "block_count": config.num_hidden_layers, "context_length": config.max_position_embeddings, "embedding_length": config.hidden_size,
-        "feed_forward_length": config.intermediate_size, "attention.head_count": config.num_attention_heads,
+        "feed_forward_length": getattr(config, "intermediate_size", None), "attention.head_count": config.num_attention_heads,
         "attention.head_count_kv": getattr(config, "num_key_value_heads", config.num_attention_heads),
         "attention.layer_norm_rms_epsilon": getattr(config, "rms_norm_eps", None), "attention.key_length": head_dim, "attention.value_length": head_dim,
         "rope.dimension_count": head_dim, "rope.freq_base": float(rope["rope_theta"]) if rope else None,

@@ -150,7 +150,7 @@ def tensors_of(model, permute=False, norm_offset=0, sandwich=False):
         name = gguf_name(key)
         if sandwich and "post_attention_layernorm" in key:
             name = name.replace("ffn_norm", "post_attention_norm")
-        if re.search(r"\.(c_attn|c_proj|c_fc)\.weight$", key):   # GPT-2 stores the transposed matrix
+        if re.match(r"transformer\..*\.(c_attn|c_proj|c_fc)\.weight$", key):   # GPT-2 stores the transposed matrix
             out.append((name, values.T, values.T.shape, 0))
         elif permute and re.search(r"\.[qk]_proj\.", key):
             heads = config.num_attention_heads if "q_proj" in key else config.num_key_value_heads

@@ -52,6 +52,15 @@ static inline void online_softmax_row(float* scores, size_t count, float& top, f
   if (shrink != 1.0f) scale(out, shrink, head_dim);
 }
 
+// cap * tanh(score / cap), where tanh(z) = 2 sigmoid(2 z) - 1.
+static inline void cap_row(float* scores, size_t count, float cap) {
+  for (size_t j = 0; j < count; j += 16) {
+    const size_t n = lanes(count - j);
+    const v16 half = sigmoid(set1(2.0f / cap) * load_part(scores + j, n));
+    store_part(scores + j, set1(cap) * (half + half - set1(1.0f)), n);
+  }
+}
+
 // Rows of queries that share their keys: row i is at position `position + i * step` (step 0: heads of one token).
 struct QueryRows {
   const float* q;
@@ -85,6 +94,7 @@ static void attend_tile(const AttentionShape& shape, const QueryRows& rows, cons
   for (size_t i = 0; i < rows.rows; ++i) {
     float* scores = space.scores + i * kAttentionKeys;
     const size_t position = rows.position + i * rows.step;
+    if (shape.softcap != 0) cap_row(scores, tile.count, shape.softcap);
     mask_row(scores, tile.count, tile.begin, first_key(shape, position), position);
     online_softmax_row(scores, tile.count, space.top[i], space.total[i], space.out + i * kHeadDimMax, shape.head_dim);
   }

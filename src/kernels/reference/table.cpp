@@ -230,6 +230,9 @@ float attend(const AttentionShape& shape, const float* q, size_t position, Key k
   const size_t first = first_key(shape, position);
   std::vector<float> scores(position + 1 - first);
   for (size_t p = first; p <= position; ++p) scores[p - first] = dot(q, key(p), shape.head_dim) * shape.scale;
+  if (shape.softcap != 0) {
+    for (float& score : scores) score = shape.softcap * std::tanh(score / shape.softcap);
+  }
   const float log_sum = log_sum_exp(scores.data(), scores.size());
   softmax(scores.data(), 1.0f, scores.size());
   std::fill(out, out + shape.head_dim, 0.0f);

@@ -42,14 +42,14 @@ def randomise(model, seed, dtype=torch.bfloat16):
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            if "norm" in name:
+            if "norm" in name or (".ln_" in name and name.endswith("weight")):
                 value = 1 + 0.3 * noise
             elif name.endswith("bias"):
                 value = 0.5 * noise
-            elif "embed" in name or "lm_head" in name:
+            elif "embed" in name or "lm_head" in name or ".wte" in name or ".wpe" in name:
                 value = noise
             else:
-                value = noise * 1.3 / parameter.shape[1] ** 0.5
+                value = noise * 1.3 / parameter.shape[-1] ** 0.5
             parameter.copy_(round_to(value, dtype))
 
 
@@ -78,6 +78,11 @@ def fresh(name):
 
 
 def save_weights(folder, model, dtype=torch.float32, shards=1):
+    if any("experts" in name for name, _ in model.named_parameters()):   # in memory they are stacked; only transformers knows the names on the hub
+        model.save_pretrained(folder)
+        for name in ("config.json", "generation_config.json"):
+            (folder / name).unlink(missing_ok=True)
+        return
     skip = "lm_head.weight" if model.config.tie_word_embeddings else None
     state = {name: value.detach().to(dtype).contiguous() for name, value in model.state_dict().items() if name != skip}
     if shards == 1:
@@ -201,6 +206,33 @@ def make_variants():
     gemma3.case("gemma3_old", "gemma3", edit=old_style_gemma, **fields)
 
 
+def make_experts():
+    few = dict(num_experts_per_tok=2, num_hidden_layers=3)
+    mixtral = Family(transformers.MixtralConfig, "MixtralForCausalLM")
+    mixtral.case("mixtral_window", "mixtral", seed=71, num_local_experts=5, sliding_window=11, **few)
+    qwen2 = Family(transformers.Qwen2MoeConfig, "Qwen2MoeForCausalLM")
+    qwen2.case("qwen2_moe_every_second", "qwen2_moe", seed=72, num_experts=5, moe_intermediate_size=32, shared_expert_intermediate_size=48, decoder_sparse_step=2, **few)
+    qwen3 = Family(transformers.Qwen3MoeConfig, "Qwen3MoeForCausalLM")
+    qwen3.case("qwen3_moe_dense_layer", "qwen3_moe", seed=73, num_experts=5, moe_intermediate_size=32, head_dim=16, norm_topk_prob=True, mlp_only_layers=[1], attention_bias=True, **few)
+    olmoe = Family(transformers.OlmoeConfig, "OlmoeForCausalLM")
+    olmoe.case("olmoe", "olmoe", seed=74, num_experts=5, **few)
+
+
+def make_families():
+    gemma2 = Family(transformers.Gemma2Config, "Gemma2ForCausalLM")
+    gemma2.case("gemma2", "gemma2", seed=75, head_dim=16, query_pre_attn_scalar=24, sliding_window=9, attn_logit_softcapping=4.0, final_logit_softcapping=6.0, tie_word_embeddings=True)
+    gemma2.case("gemma2_uncapped", "gemma2", seed=75, head_dim=16, query_pre_attn_scalar=24, sliding_window=9, attn_logit_softcapping=None, final_logit_softcapping=None, tie_word_embeddings=True)
+    starcoder2 = Family(transformers.Starcoder2Config, "Starcoder2ForCausalLM")
+    starcoder2.case("starcoder2_window", "starcoder2", seed=76, sliding_window=11)
+    starcoder2.case("starcoder2_no_bias", "starcoder2_no_bias", seed=77, use_bias=False, tie_word_embeddings=False)
+    gpt2 = Family(transformers.GPT2Config, "GPT2LMHeadModel")
+    gpt2.case("gpt2", "gpt2", seed=78, n_embd=32, n_layer=2, n_head=4, n_positions=64)
+    glm = Family(transformers.GlmConfig, "GlmForCausalLM")
+    glm.case("glm", "glm", seed=79, head_dim=16)
+    glm4 = Family(transformers.Glm4Config, "Glm4ForCausalLM")
+    glm4.case("glm4", "glm4", seed=80, head_dim=16, attention_bias=False)
+
+
 def random_lora(model, seed):
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -296,6 +328,8 @@ def main():
     make_llama()
     make_others()
     make_variants()
+    make_experts()
+    make_families()
     make_gguf()
     make_adapters()
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
