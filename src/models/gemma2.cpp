@@ -38,6 +38,7 @@ void read_gemma2(const json::object& config, DecoderConfig& out) {
 void read_gemma2_gguf(const formats::GgufHeader& header, json::object& config) {
   const bool largest = header.get_int("gemma2.block_count") == kLayersOf27B;
   const int64_t even = header.get_int("gemma2.embedding_length") / std::max<int64_t>(1, header.get_int("gemma2.attention.head_count"));
+  if (config.at("sliding_window").is_null()) config["sliding_window"] = 4096;
   config["query_pre_attn_scalar"] = largest ? even : header.get_int("gemma2.attention.key_length");
 }
 

@@ -1,5 +1,6 @@
 // GGUF as llama.cpp's converter writes it for the architectures of the registry. The metadata is brought into the fields of a
 // config.json first, so that one reader decides what is supported.
+#include <algorithm>
 #include <array>
 #include <set>
 
@@ -139,12 +140,17 @@ constexpr std::pair<std::string_view, std::string_view> kNumberFields[] = {
     {"embedding_scale", "embedding_multiplier"}, {"residual_scale", "residual_multiplier"}, {"attention.scale", "attention_multiplier"},
     {"logit_scale", "logits_scaling"}};
 
-// rope.dimension_count is the part of a head that is turned.
-void read_rotated_part(ConfigBuilder& builder) {
-  const auto rotated = builder.find_int("rope.dimension_count");
-  const json::value* head_dim = builder.config.if_contains("head_dim");
-  if (!rotated || head_dim == nullptr || head_dim->as_int64() < 1 || *rotated == head_dim->as_int64()) return;
-  builder.config["partial_rotary_factor"] = static_cast<double>(*rotated) / static_cast<double>(head_dim->as_int64());
+// A head's size is hidden / heads where the file does not say it; rope.dimension_count is the part of it that is turned.
+void read_heads(ConfigBuilder& builder) {
+  const int64_t even = builder.config["hidden_size"].as_int64() / std::max<int64_t>(1, builder.config["num_attention_heads"].as_int64());
+  const int64_t head_dim = std::max<int64_t>(1, builder.find_int("attention.key_length").value_or(even));
+  builder.config["head_dim"] = head_dim;
+  if (const auto length = builder.find_int("attention.value_length"); length && *length != head_dim) {
+    refuse_field("attention.value_length", *length, "it must equal attention.key_length");
+  }
+  if (const auto rotated = builder.find_int("rope.dimension_count"); rotated && *rotated != head_dim) {
+    builder.config["partial_rotary_factor"] = static_cast<double>(*rotated) / static_cast<double>(head_dim);
+  }
 }
 
 json::object config_from_metadata(const formats::GgufHeader& header, const Architecture& architecture) {
@@ -159,14 +165,7 @@ json::object config_from_metadata(const formats::GgufHeader& header, const Archi
   builder.copy_int("context_length", "max_position_embeddings");
   for (const auto& [key, field] : kIntFields) builder.copy_int(key, field);
   for (const auto& [key, field] : kNumberFields) builder.copy_number(key, builder.config, field);
-  builder.config["head_dim"] = nullptr;
-  builder.copy_int("attention.key_length", "head_dim");
-  if (builder.config["head_dim"].is_null()) builder.copy_int("rope.dimension_count", "head_dim");
-  if (builder.config["head_dim"].is_null()) builder.config.erase("head_dim");
-  if (const auto length = builder.find_int("attention.value_length"); length && builder.config.contains("head_dim") && *length != builder.config["head_dim"].as_int64()) {
-    refuse_field("attention.value_length", *length, "it must equal attention.key_length");
-  }
-  read_rotated_part(builder);
+  read_heads(builder);
   builder.config["sliding_window"] = nullptr;
   builder.copy_int("attention.sliding_window", "sliding_window");
   read_scaling(builder);

@@ -22,7 +22,9 @@ void rename_gpt2(json::object& config) {
     config[to] = std::move(copy);
   }
   const auto hidden = find_int(config, "n_embd"), inner = find_int(config, "n_inner");
-  if (hidden && !inner && *hidden < (1 << 24)) config["intermediate_size"] = 4 * *hidden;
+  if (!hidden) return;
+  for (const std::string_view unknown : {"num_key_value_heads", "head_dim"}) config.erase(unknown);   // transformers ignores them, too
+  if (!inner && *hidden < (1 << 24)) config["intermediate_size"] = 4 * *hidden;
 }
 
 void read_gpt2(const json::object& config, DecoderConfig& out) {

@@ -71,8 +71,9 @@ def pack(values, kind):
     return raw.tobytes(), gguf.quants.dequantize(raw, of).reshape(values.shape).astype(np.float32)
 
 
-def random_blocks(shape, kind, random):
-    """A matrix of random blocks: its rows of bytes, and the values that the reference reader sees in them."""
+def random_blocks(shape, kind, random, minimum=1.0):
+    """A matrix of random blocks: its rows of bytes, and the values that the reference reader sees in them. `minimum` shrinks what types that have
+    it take off a block's values: all of a row's being on one side makes a model that amplifies every rounding."""
     import gguf
 
     of = getattr(gguf.GGMLQuantizationType, kind)
@@ -80,7 +81,8 @@ def random_blocks(shape, kind, random):
     blocks = random.integers(0, 256, (shape[0] * shape[1] // values, size), dtype=np.uint8)
     offsets, about = BLOCK_HALVES[kind]
     for offset in offsets:
-        blocks[:, offset:offset + 2] = (random.normal(size=(len(blocks), 1)) * about / 8).astype(np.float16).view(np.uint8)
+        factor = about / 8 * (minimum if offset != offsets[0] else 1)
+        blocks[:, offset:offset + 2] = (random.normal(size=(len(blocks), 1)) * factor).astype(np.float16).view(np.uint8)
     if kind == "MXFP4":
         blocks[:, 0] = random.integers(121, 123, len(blocks))
     return blocks.reshape(shape[0], -1), gguf.quants.dequantize(blocks, of).reshape(shape).astype(np.float32)
@@ -166,7 +168,7 @@ def encode(view, shape, offset, kind, random):
     if kind in ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "MXFP4"):
         raw, exact = pack(values, kind)
     else:
-        blocks, exact = random_blocks(values.shape, kind, random)
+        blocks, exact = random_blocks(values.shape, kind, random, minimum=0.5)
         raw = blocks.tobytes()
     view[...] = (exact - np.float32(offset)).reshape(view.shape)
     return raw

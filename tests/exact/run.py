@@ -32,7 +32,7 @@ FLOATS = {"F32", "F16", "BF16"}
 NO_TEMPLATE = ["Phi 3", "Granite", "SmolLM3", "OLMo 2", "OLMoE", "Gemma 2", "GLM-4"]
 
 LIMIT = 1e-4            # largest difference of a logit, of the root mean square of transformers' logits
-INTEGER_LIMIT = 0.04    # of integer products: root mean square of the differences of a row of logits, of that of the row; the median row (docs/decisions/0013)
+INTEGER_LIMIT = 0.05    # of integer products: root mean square of the differences of a row of logits, of that of the row; the median row (docs/decisions/0013)
 EXPERTS_INTEGER_LIMIT = 0.1   # of mixtures of experts: where a random router finds two experts nearly equal, rounding makes it choose the other
 BF16_LIMIT = 0.03      # ours in float32 against transformers in bfloat16: the same measure
 PERPLEXITY_LIMIT = 0.01
@@ -143,7 +143,7 @@ def run_architectures(tool, counts, only, fast):
     if fast:
         columns = [column for column in columns if column in FAST]
     print("Largest difference of a logit from transformers float32, of the root mean square of its logits (limit 1e-4), over: the whole document, and through\n"
-          "the cache 1, 7 and 33 tokens at once. Quantised: integer products within 4 % (mixtures of experts 10 %) too. Each cell: greedy answers equal alone and among seven others.\n"
+          "the cache 1, 7 and 33 tokens at once. Quantised: integer products within 5 % (mixtures of experts 10 %) too. Each cell: greedy answers equal alone and among seven others.\n"
           "st: safetensors, the rest GGUF; bf16: our float32 against transformers run in bfloat16 (limit 0.03); - not tested, no: refused, ! failed.")
     show_row("", [kind if container == "gguf" else f"st {kind}" for container, kind in columns] + ["bf16"])
     for family in families.families():
