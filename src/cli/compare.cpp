@@ -20,7 +20,8 @@ struct Args {
   unsigned threads = 0;
   std::string study, future, placebo, generic;
   size_t window = 512;
-  bool suffix_first = false;
+  std::string fim_order;
+  bool fim_at_cursor = false;
 };
 
 
@@ -130,7 +131,7 @@ int compare_models(const Args& args, const Globals& globals) {
 int compare_or_study(const Args& args, const Globals& globals) {
   if (!args.study.empty()) {
     return run_study({.base = args.base, .adapter = args.adapter, .data = args.data, .folder = args.study, .future = args.future, .placebo = args.placebo, .generic = args.generic,
-                      .items = args.items, .window = args.window, .threads = args.threads, .suffix_first = args.suffix_first}, globals);
+                      .items = args.items, .window = args.window, .threads = args.threads, .fim_order = args.fim_order, .fim_at_cursor = args.fim_at_cursor}, globals);
   }
   if (!args.future.empty() || !args.placebo.empty() || !args.generic.empty()) throw Error(Code::invalid_argument, "--future, --placebo and --generic belong to a study: name its folder with --study");
   return compare_models(args, globals);
@@ -149,7 +150,8 @@ void configure_compare(Options& options, const Globals& globals, Run& run) {
   options.add_option("--placebo", args->placebo, "study: an adapter of the same recipe and steps that was trained on another code base");
   options.add_option("--generic", args->generic, "study: a folder of ordinary code, to see what was forgotten");
   options.add_option("--window", args->window, "study: tokens of a question with its answer; at most what the model was trained on").capture_default_str();
-  options.add_flag("--suffix-first", args->suffix_first, "study: ask with the suffix before the prefix, as half of the training samples do; for models too small to look back over the suffix");
+  options.add_option("--fim-order", args->fim_order, "study: ask prefix_first or suffix_first; without it in the order that the model's config.json records");
+  options.add_flag("--fim-at-cursor", args->fim_at_cursor, "study: end the prefix's last token at the cursor; without it a suffix-first question leaves that token open");
   options.add_option("--threads", args->threads, "0 = one per core");
   options.callback([args, &globals, &run] { run = [args, &globals] { return compare_or_study(*args, globals); }; });
 }

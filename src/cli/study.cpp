@@ -7,11 +7,13 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/hash.h"
 #include "base/progress.h"
 #include "cli/adapter_record.h"
 #include "tuning/data/git_files.h"
 #include "tuning/data/prepare.h"
 #include "tuning/evaluate/study.h"
+#include "tuning/evaluate/study_card.h"
 #include "tuning/evaluate/study_page.h"
 #include "tuning/evaluate/study_text.h"
 #include "tuning/write/lineage.h"
@@ -110,7 +112,14 @@ tuning::Study measure(engine::Engine& engine, const tuning::StudyInputs& inputs,
 void print_study(const json::object& report, const fs::path& folder) {
   std::cout << tuning::study_lead(report) << "\n";
   for (const tuning::Finding& finding : tuning::study_findings(report)) std::cout << fmt::format("  {:<20} {}\n", finding.verdict, finding.text);
-  std::cout << "written: " << (folder / "study.html").string() << ", " << (folder / "study.json").string() << "\n";
+  std::cout << "written: " << (folder / "study.html").string() << ", " << (folder / "study.json").string() << ", " << (folder / "README.md").string() << " (the adapter's card with these results)\n";
+}
+
+engine::FimOptions fim_options(const StudyArgs& args, const engine::Engine& engine) {
+  if (args.fim_order.empty()) return {.order = engine.fim_order(), .whole_tokens = !args.fim_at_cursor};
+  const auto order = engine::find_fim_order(args.fim_order);
+  if (!order) throw Error(Code::invalid_argument, "--fim-order must be prefix_first or suffix_first, not '" + args.fim_order + "'");
+  return {.order = *order, .whole_tokens = !args.fim_at_cursor};
 }
 
 }  // namespace
@@ -136,7 +145,7 @@ int run_study(const StudyArgs& args, const Globals& globals) {
     sources.inputs.placebo = "placebo";
     placebo_facts = adapter_facts(fs::path(args.placebo).filename().string(), placebo_record);
   }
-  const tuning::StudyOptions options{.window = args.window, .items = args.items, .pieces = args.items * 3 / 2, .suffix_first = args.suffix_first};
+  const tuning::StudyOptions options{.window = args.window, .items = args.items, .pieces = args.items * 3 / 2, .fim = fim_options(args, *engine)};
   const tuning::Study study = measure(*engine, sources.inputs, options, globals);
   json::object report = tuning::study_json(study);
   for (const auto& item : sources.measured_on) report.at("measured_on").as_object()[item.key()] = item.value();
@@ -145,11 +154,14 @@ int run_study(const StudyArgs& args, const Globals& globals) {
   report["adapter"] = adapter_facts(adapter.repo.empty() ? fs::path(args.adapter).filename().string() : adapter.repo, record);
   if (!placebo_facts.empty()) report["placebo"] = placebo_facts;
   if (!sources.generic.empty()) report["generic"] = sources.generic;
-  report["options"] = json::object{{"window_tokens", options.window}, {"items_of_each_kind", options.items}, {"scored_pieces", options.pieces}, {"fim_order", options.suffix_first ? "suffix first" : "as the engine serves"}, {"seed", options.seed}, {"bootstrap_rounds", 2000}};
+  report["options"] = json::object{{"window_tokens", options.window}, {"items_of_each_kind", options.items}, {"scored_pieces", options.pieces}, {"fim_order", engine::fim_order_name(options.fim.order)}, {"fim_whole_tokens", options.fim.whole_tokens}, {"seed", options.seed}, {"bootstrap_rounds", 2000}};
   report["environment"] = json::object{{"program_version", LYCEUM_VERSION}, {"numeric_profile", tuning::numeric_profile()}, {"made_at", iso8601(SystemClock().now_ms())},
                                        {"seconds", static_cast<double>(SystemClock().now_ms() - begun) / 1000}};
   fs::create_directories(args.folder);
-  write_file_durable(fs::path(args.folder) / "study.json", pretty_json(report));
+  const std::string text = pretty_json(report);
+  write_file_durable(fs::path(args.folder) / "study.json", text);
+  const fs::path card = adapter.folder / "README.md";
+  write_file_durable(fs::path(args.folder) / "README.md", tuning::card_with_results(fs::exists(card) ? read_file(card) : "", report, sha256_hex(text)));
   std::string answers;
   for (const json::value& answer : study.answers) answers += json::serialize(answer) + "\n";
   write_file_durable(fs::path(args.folder) / "answers.jsonl", answers);

@@ -14,7 +14,8 @@ struct StudyArgs {
   std::string placebo, generic;          // may be empty
   size_t items = 0, window = 0;
   unsigned threads = 0;
-  bool suffix_first = false;
+  std::string fim_order;                 // empty: what the model records
+  bool fim_at_cursor = false;            // the prefix's last token ends at the cursor
 };
 
 // Throws Error(unprocessable) when the data is not what the adapter was trained on, or the placebo was not trained as the adapter was.

@@ -45,6 +45,14 @@ void add_eos(std::vector<int32_t>& ids, const json::value& value, const models::
   if (std::ranges::find(ids, id) == ids.end()) ids.push_back(static_cast<int32_t>(id));
 }
 
+FimOrder read_fim_order(const json::object& config) {
+  const auto name = find_string(config, "fim_order");
+  if (!name) return FimOrder::prefix_first;
+  const auto order = find_fim_order(*name);
+  if (!order) throw Error(Code::unprocessable, "config.json: fim_order must be prefix_first or suffix_first, not '" + *name + "'");
+  return *order;
+}
+
 // chat_template: one text, or a list of named ones, of which "default" is meant (the only one, if there is one).
 std::optional<std::string> find_template_text(const json::value& value) {
   if (value.is_string()) return std::string(value.as_string());
@@ -103,6 +111,7 @@ Assets load_assets(const std::filesystem::path& path, const models::DecoderConfi
   if (const auto generation = find_json(folder / "generation_config.json"); generation && generation->contains("eos_token_id")) {
     add_eos(out.eos_ids, generation->at("eos_token_id"), config);
   }
+  if (const auto model = find_json(folder / "config.json")) out.fim_order = read_fim_order(*model);
   if (const auto map = find_json(folder / "special_tokens_map.json")) read_special_tokens(*map, out.special_tokens);
   const auto tokenizer_config = find_json(folder / "tokenizer_config.json");
   if (tokenizer_config) read_special_tokens(*tokenizer_config, out.special_tokens);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "engine/fim.h"
 #include "models/decoder.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
@@ -18,6 +19,7 @@ struct Assets {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::unique_ptr<text::ChatTemplate> chat_template;   // null if the model has none
   json::object special_tokens;                         // "bos_token": "<s>", … as the template sees them
+  FimOrder fim_order = FimOrder::prefix_first;         // of config.json
   std::vector<int32_t> eos_ids;                        // of config.json, generation_config.json and tokenizer_config.json
 };
 

@@ -84,10 +84,66 @@ TEST_F(OpenFolder, SaysWhenThereIsNoTokenizer) {
 
 TEST_F(OpenFolder, FillsInTheMiddleWithPlainText) {
   std::vector<int32_t> stops;
-  const auto prompt = open()->find_fim_prompt("AB", "C", stops);
+  const auto prompt = open()->find_fim_prompt("AB", "C", {}, stops);
   ASSERT_TRUE(prompt.has_value());
-  EXPECT_EQ(*prompt, (std::vector<int32_t>{64, 0, 1, 65, 2, 66}));
+  EXPECT_EQ(prompt->ids, (std::vector<int32_t>{64, 0, 1, 65, 2, 66}));
   EXPECT_NE(std::ranges::find(stops, 67), stops.end()) << "a file separator ends a middle";
+}
+
+TEST_F(OpenFolder, AsksInTheOrderThatTheModelRecords) {
+  EXPECT_EQ(open()->fim_order(), FimOrder::prefix_first);
+  json::object config = parse_json(read_file(path("config.json")), "config.json").as_object();
+  fs::remove(path("config.json"));
+  config["fim_order"] = "suffix_first";
+  write("config.json", config);
+  const auto engine = open();
+  EXPECT_EQ(engine->fim_order(), FimOrder::suffix_first);
+  std::vector<int32_t> stops;
+  const auto prompt = engine->find_fim_prompt("A.", "C", {.order = engine->fim_order()}, stops);
+  ASSERT_TRUE(prompt.has_value());
+  EXPECT_EQ(prompt->ids, (std::vector<int32_t>{64, 65, 2, 66, 0}));   // the tokenizer knows no full stop
+  config["fim_order"] = "spm";
+  write("config.json", config);
+  EXPECT_THROW(open(), Error);
+}
+
+TEST_F(OpenFolder, AnAnswerBeginsWithWhatIsGivenAndDoesNotShowIt) {
+  const auto engine = open();
+  const auto answer = [&](const std::string& given) {
+    GenerateRequest request;
+    request.prompt = engine->tokenizer().encode("AB");
+    request.given = given;
+    request.sampling.temperature = 0;
+    request.max_tokens = 3;
+    request.ignore_eos = true;
+    std::string text;
+    std::vector<int32_t> ids;
+    engine->generate(request, [&](const GeneratedToken& token) {
+      text += token.text;
+      ids.push_back(token.id);
+      return true;
+    });
+    return std::pair(text, ids);
+  };
+  const auto [text, ids] = answer("CA");
+  ASSERT_GE(ids.size(), 3u);
+  EXPECT_EQ(ids[0], 2);
+  EXPECT_EQ(ids[1], 0);
+  EXPECT_LE(text.size(), 3u);
+  EXPECT_EQ(text, engine->tokenizer().decode(std::span(ids).subspan(2), true));
+}
+
+TEST(WholeTokensEnd, LeavesTheLastOpenTokenOut) {
+  const auto engine = Engine::open(fs::path(LYCEUM_SOURCE_DIR) / "starter/model", {.threads = 1});
+  const auto rest = [&](std::string_view text) { return text.substr(whole_tokens_end(engine->tokenizer(), text)); };
+  EXPECT_EQ(rest("def f(x):\n    "), " ") << "a word's token begins with one space";
+  EXPECT_EQ(rest("x = "), " ");
+  EXPECT_EQ(rest("\t\t"), "\t");
+  EXPECT_EQ(rest("self."), "");
+  EXPECT_EQ(rest("f(x)\n"), "");
+  EXPECT_EQ(rest(""), "");
+  const std::string_view word = rest("    return self");
+  EXPECT_TRUE(word == " self" || word == "self") << word;
 }
 
 // Knows a few tokens by name; every other character is one token.
@@ -119,7 +175,7 @@ TEST(FimPrompt, KnowsTheFamilies) {
   const NamedTokenizer starcoder({{"<fim_prefix>", 300}, {"<fim_suffix>", 301}, {"<fim_middle>", 302}, {"<file_sep>", 303}});
   for (const NamedTokenizer* each : {&deepseek, &starcoder}) {
     std::vector<int32_t> stops;
-    EXPECT_EQ(find_fim_prompt(*each, 1, "p", "s", stops), (std::vector<int32_t>{1, 300, 'p', 301, 's', 302}));
+    EXPECT_EQ(find_fim_prompt(*each, 1, {}, "p", "s", stops)->ids, (std::vector<int32_t>{1, 300, 'p', 301, 's', 302}));
     EXPECT_GE(stops.size(), 3u);
   }
 }
@@ -127,14 +183,14 @@ TEST(FimPrompt, KnowsTheFamilies) {
 TEST(FimPrompt, CodeLlamaSuffixGetsNoLeadingSpace) {
   const NamedTokenizer code_llama({{"▁<PRE>", 300}, {"▁<SUF>", 301}, {"▁<MID>", 302}, {"▁<EOT>", 303}});
   std::vector<int32_t> stops;
-  EXPECT_EQ(find_fim_prompt(code_llama, 1, "p", "s", stops), (std::vector<int32_t>{1, 300, 32, 'p', 301, 's', 302}));
+  EXPECT_EQ(find_fim_prompt(code_llama, 1, {}, "p", "s", stops)->ids, (std::vector<int32_t>{1, 300, 32, 'p', 301, 's', 302}));
   EXPECT_NE(std::ranges::find(stops, 303), stops.end());
 }
 
 TEST(FimPrompt, NeedsTheWholeSet) {
   const NamedTokenizer half({{"<fim_prefix>", 300}, {"<fim_suffix>", 301}});
   std::vector<int32_t> stops;
-  EXPECT_FALSE(find_fim_prompt(half, -1, "p", "s", stops).has_value());
+  EXPECT_FALSE(find_fim_prompt(half, -1, {}, "p", "s", stops).has_value());
 }
 
 }  // namespace

@@ -30,6 +30,14 @@ KvLayout make_layout(const models::Decoder& decoder, const EngineOptions& option
   return {decoder.config.layers, size_t{decoder.config.kv_heads} * decoder.config.head_dim, dtype};
 }
 
+// `given`, then anything.
+grammar::Grammar begins_with(const std::string& given) {
+  grammar::Grammar out;
+  const auto anything = out.repeat(out.chars(grammar::CharSet::all()), 0);
+  out.set_root(out.add_rule("root", out.sequence({out.literal(given), anything})));
+  return out;
+}
+
 class DecoderEngine final : public Engine {
  public:
   DecoderEngine(std::shared_ptr<const models::Decoder> decoder, Assets assets, const EngineOptions& options)
@@ -55,8 +63,9 @@ class DecoderEngine final : public Engine {
   grammar::Constraints& constraints() override { return constraints_; }
   const text::ChatTemplate* chat_template() const override { return assets_.chat_template.get(); }
   std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const override;
-  std::optional<std::vector<int32_t>> find_fim_prompt(std::string_view prefix, std::string_view suffix, std::vector<int32_t>& stop_ids) const override {
-    return engine::find_fim_prompt(*assets_.tokenizer, decoder_->config.bos_id, prefix, suffix, stop_ids);
+  FimOrder fim_order() const override { return assets_.fim_order; }
+  std::optional<FimPrompt> find_fim_prompt(std::string_view prefix, std::string_view suffix, const FimOptions& options, std::vector<int32_t>& stop_ids) const override {
+    return engine::find_fim_prompt(*assets_.tokenizer, decoder_->config.bos_id, options, prefix, suffix, stop_ids);
   }
 
   void load_adapter(const std::string& name, const std::filesystem::path& folder) override;
@@ -64,6 +73,7 @@ class DecoderEngine final : public Engine {
   std::vector<std::string> adapters() const override;
 
   GenerateResult generate(const GenerateRequest& request, const std::function<bool(const GeneratedToken&)>& on_token) override {
+    if (!request.given.empty()) return generate_after_given(request, on_token);
     return scheduler_->generate(request, get_adapter(request.adapter), on_token);
   }
   std::vector<float> embed(std::span<const int32_t> tokens, const std::string& adapter) override;
@@ -73,6 +83,7 @@ class DecoderEngine final : public Engine {
 
  private:
   AdapterUse get_adapter(const std::string& name) const;
+  GenerateResult generate_after_given(const GenerateRequest& request, const std::function<bool(const GeneratedToken&)>& on_token);
   void run_document(std::span<const int32_t> tokens, const AdapterUse& use);
   // Calls take(first row, logits) for all rows, a few at a time. Holds documents_mutex_.
   template <typename Take>
@@ -132,6 +143,24 @@ AdapterUse DecoderEngine::get_adapter(const std::string& name) const {
   const auto found = adapters_.find(name);
   if (found == adapters_.end()) throw Error(Code::not_found, "no adapter is loaded under the name " + name);
   return found->second;
+}
+
+GenerateResult DecoderEngine::generate_after_given(const GenerateRequest& request, const std::function<bool(const GeneratedToken&)>& on_token) {
+  if (request.constraint != nullptr) throw Error(Code::invalid_argument, "an answer cannot begin with a given text and keep to a grammar");
+  GenerateRequest inner = request;
+  inner.given.clear();
+  inner.constraint = constraints_.get("given " + request.given, [&] { return begins_with(request.given); });
+  const auto given_tokens = static_cast<uint32_t>(assets_.tokenizer->encode(request.given, {false, false}).size());
+  inner.max_tokens += std::min(given_tokens, UINT32_MAX - inner.max_tokens);
+  size_t hidden = request.given.size();
+  return scheduler_->generate(inner, get_adapter(request.adapter), [&](const GeneratedToken& token) {
+    if (hidden == 0) return on_token(token);
+    GeneratedToken shown = token;
+    const size_t cut = std::min(hidden, shown.text.size());
+    shown.text.erase(0, cut);
+    hidden -= cut;
+    return on_token(shown);
+  });
 }
 
 void DecoderEngine::run_document(std::span<const int32_t> tokens, const AdapterUse& use) {

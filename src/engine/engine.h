@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/fim.h"
 #include "grammar/constraint.h"
 #include "models/decoder.h"
 #include "text/chat_template.h"
@@ -43,6 +44,8 @@ struct GenerateRequest {
   // The text of the answer: only tokens that keep to it are chosen, eos and stop_ids where it may end, and it ends where nothing may follow.
   // From Engine::constraints(). Null: free.
   std::shared_ptr<grammar::Constraint> constraint;
+  // What the answer begins with (FimPrompt::given): only tokens that spell it are chosen, and it is no part of the text. Not with a constraint.
+  std::string given;
   bool show_special = false;                 // special tokens are part of the text (those that end it are not)
   const std::atomic<bool>* cancel = nullptr; // set by the caller at any time: the request ends at the next step
 };
@@ -97,8 +100,9 @@ class Engine {
   virtual grammar::Constraints& constraints() = 0;                         // over this model's vocabulary
   virtual const text::ChatTemplate* chat_template() const = 0;             // null if the model has none
   virtual std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const = 0;  // template, then encode without special tokens
+  virtual FimOrder fim_order() const = 0;                                  // what the model's config.json says
   // P, S -> the model's own fill-in-the-middle prompt; nullopt if its tokenizer has no FIM tokens. stop_ids gets the FIM stop tokens.
-  virtual std::optional<std::vector<int32_t>> find_fim_prompt(std::string_view prefix, std::string_view suffix, std::vector<int32_t>& stop_ids) const = 0;
+  virtual std::optional<FimPrompt> find_fim_prompt(std::string_view prefix, std::string_view suffix, const FimOptions& options, std::vector<int32_t>& stop_ids) const = 0;
 
   // PEFT adapter folder. Error(unprocessable) if it matches no layer, has unexpected or missing tensors, or wrong shapes.
   virtual void load_adapter(const std::string& name, const std::filesystem::path& folder) = 0;

@@ -15,7 +15,9 @@
 #include "models/load.h"
 #include "text/bpe_trainer.h"
 #include "tuning/checkpoint.h"
+#include "tuning/data/fim.h"
 #include "tuning/data/prepare.h"
+#include "tuning/evaluate/fim_order.h"
 #include "tuning/trainer.h"
 #include "tuning/write/adapter_writer.h"
 #include "tuning/write/lineage.h"
@@ -310,7 +312,8 @@ class Job {
   void evaluate() {
     const uint64_t step = trainer_->steps_done();
     PreferenceSums sums;
-    const double loss = held_out_loss(sums);
+    // Ten decimals survive the checkpoint's JSON to the bit, so a resumed run takes the same measurement for the best.
+    const double loss = std::round(held_out_loss(sums) * 1e10) / 1e10;
     const bool best = state_.best_step == 0 || loss < state_.best_loss;
     state_.evaluations.push_back(json::array{step, loss});
     state_.evaluations_since_best = best ? 0 : state_.evaluations_since_best + 1;
@@ -399,6 +402,19 @@ class Job {
     tell("save", "the result is the model of step " + std::to_string(state_.best_step) + ", the best on what is held out");
   }
 
+  // Of a model that was trained on code; an adapter is asked as its base is.
+  json::object with_fim_order(json::object config) {
+    if (data_.format != "code" || recipe_.fim_rate <= 0) return config;
+    const bool held_out = !data_.files.held_out.empty();
+    const auto orders = measure_fim_orders(trainer_->network(), *text_.tokenizer, held_out ? held_out_part(data_).documents : data_.documents, recipe_.seq_len,
+                                           document_end_token(*text_.tokenizer, model_->config.eos_ids.empty() ? -1 : model_->config.eos_ids[0]), recipe_.seed);
+    if (!orders) return config;
+    facts_.fim = fim_orders_json(*orders);
+    facts_.fim["measured_on"] = held_out ? "held-out files" : "files of the training";
+    config["fim_order"] = engine::fim_order_name(orders->better());
+    return config;
+  }
+
   void save_output() {
     tell("save", "writing the result");
     const fs::path output = folder_ / "output";
@@ -410,11 +426,11 @@ class Job {
     } else {
       write_model_weights(output, *model_, bf16);
       if (pretrain()) {
-        write_model_config(output, pretrain_config(recipe_), bf16);
+        write_model_config(output, with_fim_order(pretrain_config(recipe_)), bf16);
         write_starter_text_files(output, read_file(folder_ / "tokenizer.json"), recipe_.chat_template, model_->config.context);
       } else {
         const json::value config = parse_json(read_file(spec_.base_folder / "config.json"), "config.json");
-        write_model_config(output, get_object(config, "config.json"), bf16);
+        write_model_config(output, with_fim_order(get_object(config, "config.json")), bf16);
         copy_text_files(spec_.base_folder, output);
       }
     }

@@ -64,6 +64,9 @@ TEST_F(JobRuns, PretrainThenLoraWriteWholeFolders) {
   for (const char* file : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "generation_config.json", "README.md", "lineage.json", "recipe.json"}) {
     EXPECT_TRUE(fs::exists(model.output / file)) << file;
   }
+  const json::object config = parse_json(read_file(model.output / "config.json"), "config.json").as_object(), fim = model.lineage.at("fim").as_object();
+  const bool suffix_first = fim.at("suffix_first_bits_per_byte").to_number<double>() < fim.at("prefix_first_bits_per_byte").to_number<double>();
+  EXPECT_EQ(config.at("fim_order").as_string(), suffix_first ? "suffix_first" : "prefix_first") << "what was measured better is what the engine will ask";
   const JobResult adapter = run("lora", lora_spec(model.output, {}));
   EXPECT_TRUE(fs::exists(adapter.output / "adapter_config.json"));
   EXPECT_TRUE(fs::exists(root_.path() / "lora" / "data_report.json"));
@@ -117,7 +120,7 @@ TEST_F(JobRuns, LoraPlusAndEmbeddingNoiseChangeTheResultButNotWithThreadsOrAResu
 TEST_F(JobRuns, BestEvaluationIsKeptStopsEarlyAndSurvivesAResume) {
   const JobResult model = run("base", spec(pretrain_recipe()));
   // Too fast a rate: the held-out loss falls, then rises.
-  const json::object changes = {{"learning_rate", 0.2}, {"lr_scheduler", "constant"}, {"max_steps", 30}, {"eval_steps", 2}, {"early_stopping_patience", 1}, {"load_best_model_at_end", true}};
+  const json::object changes = {{"learning_rate", 0.2}, {"lr_scheduler", "constant"}, {"max_steps", 30}, {"eval_steps", 2}, {"early_stopping_patience", 1}, {"load_best_model_at_end", true}, {"fim_rules", 1}};
   const JobResult best = run("best", lora_spec(model.output, changes));
   const json::object& evaluation = best.lineage.at("evaluation").as_object();
   const auto step = evaluation.at("best_step").to_number<uint64_t>();

@@ -97,7 +97,8 @@ const std::vector<Key>& keys() {
       key("train_on_inputs", &Recipe::train_on_inputs, {"train_on_prompt", "train_on_input"}, "chat: learn the user's turns too"),
       key("fim_rate", &Recipe::fim_rate, {}, "code: share of samples turned into fill-in-the-middle"),
       key("fim_spm_rate", &Recipe::fim_spm_rate, {}, "code: share of those in suffix-prefix-middle order"),
-      key("fim_line_rate", &Recipe::fim_line_rate, {}, "code: share of those whose middle ends at a line's end"),
+      key("fim_line_rate", &Recipe::fim_line_rate, {}, "code: share of those whose middle ends at a line's or a block's end"),
+      key("fim_rules", &Recipe::fim_rules, {}, "code: 2 = cut blocks of code, too, several samples a piece, and tokens as the engine asks; 1 = as records of before 2 were made"),
       key("extensions", &Recipe::extensions, {"include_extensions"}, "code: file name endings to keep"),
       key("exclude", &Recipe::exclude, {}, "code: path prefixes or * patterns to leave out"),
       key("file_bytes_max", &Recipe::file_bytes_max, {}, "code: larger files are dropped"),
@@ -214,6 +215,7 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.seq_len >= 8 && recipe.seq_len <= 131072, "seq_len must be between 8 and 131072");
   require(recipe.micro_batch_size >= 1 && recipe.gradient_accumulation_steps >= 1, "batch sizes must be at least 1");
   require(recipe.fim_rate <= 1 && recipe.fim_spm_rate <= 1 && recipe.fim_line_rate <= 1, "FIM rates must be at most 1");
+  require(recipe.fim_rules == 1 || recipe.fim_rules == 2, "fim_rules must be 1 or 2");
   require(recipe.val_size < 1 && recipe.warmup_ratio <= 1 && recipe.min_lr_ratio <= 1, "val_size, warmup_ratio and min_lr_ratio are shares");
   require(recipe.near_duplicate_threshold == 0 || (recipe.near_duplicate_threshold >= 0.5 && recipe.near_duplicate_threshold <= 1),
           "near_duplicate_threshold must be 0 (off) or between 0.5 and 1");

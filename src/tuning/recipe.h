@@ -31,6 +31,7 @@ struct Recipe {
   bool train_on_inputs = false;           // chat: label the user's turns too
   double fim_rate = 0.5;
   double fim_spm_rate = 0.5;
+  uint64_t fim_rules = 2;
   double fim_line_rate = 0.5;             // of the FIM samples: the middle ends at a line's end (an editor's request)
   std::vector<std::string> extensions;
   std::vector<std::string> exclude;

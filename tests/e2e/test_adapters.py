@@ -52,11 +52,11 @@ def tuned(env, data, *more):
     return pathlib.Path(report["run_folder"]) / "output"
 
 
-@pytest.mark.parametrize("kind", ["dora", "rslora"])
+@pytest.mark.parametrize("kind", ["lora", "dora", "rslora"])
 def test_peft_loads_ours_whole_and_saves_the_same_bytes(kind, env, code, tmp_path):
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
-    output = tuned(env, code, "--set", f"use_{kind}=true")
+    output = tuned(env, code, *(["--set", f"use_{kind}=true"] if kind != "lora" else []))
     model = PeftModel.from_pretrained(base_model(), output).eval()
     ours = load_file(output / "adapter_model.safetensors")
     assert set(get_peft_model_state_dict(model)) == set(ours)   # 0 missing, 0 unexpected

@@ -1,4 +1,5 @@
 """`lyceum tune` on private code: the plan a person reads, what is left out, and that a record repeats it."""
+import hashlib
 import json
 import pathlib
 import random
@@ -112,7 +113,7 @@ def compare_study(env, study, *more, check=True):
 
 
 def test_study_measures_six_arms_on_what_is_new(env, study):
-    report = json.loads(compare_study(env, study, "--future", study["future"], "--placebo", study["placebo"], "--generic", study["past"], "--suffix-first").stdout)
+    report = json.loads(compare_study(env, study, "--future", study["future"], "--placebo", study["placebo"], "--generic", study["past"]).stdout)
     assert [arm["key"] for arm in report["arms"]] == ["base", "base_retrieval", "placebo", "placebo_retrieval", "adapter", "adapter_retrieval"]
     assert report["measured_on"]["files"] == 6 and report["measured_on"]["new_lines"] == 6 * 3 * 3
     metrics = {metric["key"]: metric for metric in report["metrics"]}
@@ -129,6 +130,15 @@ def test_study_measures_six_arms_on_what_is_new(env, study):
     page = (out / "study.html").read_text()
     assert "adapter against the placebo adapter" in page and "<script" not in page and "http" not in page.replace("http-equiv", "")
     assert str(study["folder"]) not in page
+    # huggingface_hub reads the results from the card that the study wrote.
+    from huggingface_hub import ModelCard
+    card = ModelCard.load(out / "README.md")
+    results = {result.metric_type: result for result in card.data.eval_results}
+    recorded = results["bits_per_byte_new"]
+    assert recorded.metric_value == pytest.approx(bits["adapter"]["value"], abs=1e-6) and recorded.metric_args["interval_95"] == pytest.approx(bits["adapter"]["interval_95"], abs=1e-6)
+    assert results["provenance"].metric_value == hashlib.sha256((out / "study.json").read_bytes()).hexdigest()
+    assert card.data.base_model is None and "lora" in card.data.tags and card.text.strip().startswith("# LoRA adapter")
+    assert report["options"]["fim_order"] == "suffix_first", "what the starter model records"
     assert len((out / "answers.jsonl").read_text().splitlines()) == sum(metrics[f"exact_{kind}"]["items"] for kind in ("rest_of_line", "line", "block", "function"))
 
 

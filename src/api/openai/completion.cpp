@@ -59,10 +59,12 @@ void fill_empty(const engine::Engine& engine, Prompt& prompt) {
   prompt.ids.push_back(bos >= 0 ? bos : engine.eos_ids().front());
 }
 
-void use_suffix(const engine::Engine& engine, const std::string& suffix, Prompt& prompt, GenerationParams& params) {
-  auto ids = engine.find_fim_prompt(prompt.text, suffix, params.stop_ids);
-  if (!ids) throw RequestError("suffix", "This model cannot fill in the middle: its tokenizer has no FIM tokens. Leave out suffix.", "suffix_not_supported");
-  prompt.ids = std::move(*ids);
+// Returns what the answer must begin with. A grammar is of the whole answer, so beside one the prefix ends at the cursor.
+std::string use_suffix(const engine::Engine& engine, const std::string& suffix, Prompt& prompt, GenerationParams& params) {
+  auto fim = engine.find_fim_prompt(prompt.text, suffix, {.order = engine.fim_order(), .whole_tokens = params.constraint == nullptr}, params.stop_ids);
+  if (!fim) throw RequestError("suffix", "This model cannot fill in the middle: its tokenizer has no FIM tokens. Leave out suffix.", "suffix_not_supported");
+  prompt.ids = std::move(fim->ids);
+  return std::move(fim->given);
 }
 
 // The prompt as tokens with their log-probabilities, for `echo`. The first has none.
@@ -99,7 +101,7 @@ GenerationJob read_completion_job(const EngineContext& context, const http::Requ
   std::vector<Prompt> prompts = read_prompts(engine, fields);
   const auto suffix = fields.text("suffix");
   if (suffix && prompts.size() > 1) throw RequestError("suffix", "suffix goes with one prompt");
-  if (suffix) use_suffix(engine, *suffix, prompts[0], job.params);
+  const std::string given = suffix ? use_suffix(engine, *suffix, prompts[0], job.params) : "";
   if (prompts.size() * job.params.n > kChoicesMax) throw RequestError("n", fmt::format("At most {} choices in one request", kChoicesMax));
   job.prompts = prompts.size();
   for (Prompt& prompt : prompts) {
@@ -109,6 +111,7 @@ GenerationJob read_completion_job(const EngineContext& context, const http::Requ
     if (echo && job.params.logprobs) scored = score_prompt(engine, prompt, adapter, job.params.sampling.top_logprobs);
     for (uint32_t i = 0; i < job.params.n; ++i) {
       job.requests.push_back(make_request(job.params, prompt.ids, adapter, i));
+      job.requests.back().given = given;
       if (echo) job.prefixes.push_back({prompt.text, scored});
     }
   }

@@ -43,9 +43,10 @@ class FakeEngine final : public engine::Engine {
   grammar::Constraints& constraints() override { return constraints_; }
   const text::ChatTemplate* chat_template() const override { return &template_; }
   std::vector<int32_t> render_chat(const text::ChatInputs& inputs) const override { return tokenizer_.encode(template_.render(inputs)); }
-  std::optional<std::vector<int32_t>> find_fim_prompt(std::string_view prefix, std::string_view suffix, std::vector<int32_t>&) const override {
+  engine::FimOrder fim_order() const override { return engine::FimOrder::prefix_first; }
+  std::optional<engine::FimPrompt> find_fim_prompt(std::string_view prefix, std::string_view suffix, const engine::FimOptions&, std::vector<int32_t>&) const override {
     if (!with_fim_) return std::nullopt;
-    return tokenizer_.encode("P" + std::string(prefix) + "S" + std::string(suffix) + "M");
+    return engine::FimPrompt{tokenizer_.encode("P" + std::string(prefix) + "S" + std::string(suffix) + "M"), ""};
   }
   void load_adapter(const std::string& name, const std::filesystem::path& folder) override {
     if (folder == "/broken") throw Error(Code::unprocessable, "adapter matches no layer");

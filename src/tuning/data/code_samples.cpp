@@ -10,6 +10,7 @@ namespace lyceum::tuning {
 namespace {
 
 constexpr size_t kFimTokens = 5;   // begin, prefix, suffix, middle, end
+constexpr size_t kWindows = 4;     // of a piece
 
 std::vector<int32_t> encode_plain(const text::Tokenizer& tokenizer, std::string_view text) {
   return tokenizer.encode(text, {.add_special_tokens = false, .parse_special = false});
@@ -55,23 +56,21 @@ class CodeSource final : public SampleSource {
     if (end_ < 0) throw Error(Code::unprocessable, "neither the tokenizer nor the model's config names a token that ends a document");
     for (const std::string& text : texts) {
       auto cut = cut_to_pieces(*tokenizer_, text, options_.sequence_length - kFimTokens - 1);
-      for (size_t i = 0; i < cut.size(); ++i) pieces_.push_back({std::move(cut[i]), i + 1 == cut.size()});
+      for (size_t i = 0; i < cut.size(); ++i) add_piece({std::move(cut[i]), i + 1 == cut.size()});
     }
   }
 
-  size_t count() const override { return pieces_.size(); }
+  size_t count() const override { return places_.size(); }
 
   Sample make(size_t index, uint64_t epoch) const override {
-    const Piece& piece = pieces_[index];
-    Rng rng(Rng(options_.seed + epoch * 0x9e3779b97f4a7c15ULL).next() ^ (index * 0xd1342543de82ef95ULL));
-    if (options_.fim_rate > 0 && rng.uniform() < options_.fim_rate) {
-      const bool spm = rng.uniform() < options_.fim_spm_rate;
-      const FimParts parts = rng.uniform() < options_.fim_line_rate ? cut_lines(piece.text, rng) : cut_uniform(piece.text, rng);
-      Sample sample = fim_sample(*tokenizer_, *fim_, parts, spm, begin_, end_);
-      // Cutting inside a token costs a few tokens; where that overflows the row the piece stays whole.
-      if (sample.ids.size() <= options_.sequence_length) return sample;
-    }
-    return left_to_right(piece);
+    const Place& place = places_[index];
+    const Piece& piece = pieces_[place.piece];
+    Rng rng = random_of(place.piece, epoch);
+    if (options_.fim_rate <= 0 || rng.uniform() >= options_.fim_rate) return place.window == 0 ? left_to_right(piece) : Sample();
+    if (options_.fim_rules < 2) return fill_in(piece, piece.text, rng);
+    if (rng.uniform() < 0.5) return place.window == 0 ? fill_in(piece, piece.text, rng) : Sample();
+    Rng own = random_of(index + pieces_.size(), epoch);
+    return fill_in(piece, place.text, own);
   }
 
  private:
@@ -79,6 +78,36 @@ class CodeSource final : public SampleSource {
     std::string text;
     bool last;   // of its file
   };
+  struct Place {
+    size_t piece, window;   // window: in the piece
+    std::string text;       // of the window
+  };
+
+  Rng random_of(size_t index, uint64_t epoch) const {
+    return Rng(Rng(options_.seed + epoch * 0x9e3779b97f4a7c15ULL).next() ^ (index * 0xd1342543de82ef95ULL));
+  }
+
+  void add_piece(Piece piece) {
+    if (options_.fim_rate <= 0 || options_.fim_rules < 2) {
+      places_.push_back({pieces_.size(), 0, ""});
+    } else {
+      size_t window = 0;
+      for (std::string& text : cut_to_pieces(*tokenizer_, piece.text, options_.sequence_length / kWindows)) places_.push_back({pieces_.size(), window++, std::move(text)});
+    }
+    pieces_.push_back(std::move(piece));
+  }
+
+  FimParts cut(std::string_view text, Rng& rng) const {
+    if (rng.uniform() >= options_.fim_line_rate) return cut_uniform(text, rng);
+    return options_.fim_rules < 2 || rng.uniform() < 0.5 ? cut_lines(text, rng) : cut_block(text, rng);
+  }
+
+  Sample fill_in(const Piece& piece, std::string_view text, Rng& rng) const {
+    const bool spm = rng.uniform() < options_.fim_spm_rate;
+    Sample sample = fim_sample(*tokenizer_, *fim_, cut(text, rng), {.spm = spm, .whole_tokens = options_.fim_rules >= 2, .begin = begin_, .end = end_});
+    // Cutting inside a token costs a few tokens; where that overflows the row the piece stays whole.
+    return sample.ids.size() <= options_.sequence_length ? sample : left_to_right(piece);
+  }
 
   Sample left_to_right(const Piece& piece) const {
     Sample sample;
@@ -96,6 +125,7 @@ class CodeSource final : public SampleSource {
   std::optional<FimTokens> fim_;
   int32_t begin_, end_;
   std::vector<Piece> pieces_;
+  std::vector<Place> places_;   // where samples come from
 };
 
 }  // namespace

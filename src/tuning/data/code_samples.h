@@ -1,7 +1,8 @@
 // code_samples.h: files into samples. A file is cut at line borders into pieces that fit the sequence, because a piece that
 // is split after the transform would lose the prefix or suffix its middle belongs to. Each piece is then, with probability
-// fim_rate and anew in every epoch, turned into a fill-in-the-middle sample; else it stays left-to-right. The document-end
-// token follows every middle and the last piece of a file, and is learned.
+// fim_rate and anew in every epoch, turned into fill-in-the-middle samples: half of the time into one, half of the time into one for each of some
+// four windows that it is cut into. Small code bases have few pieces, and each sample has only one end of a middle to learn from. Else the piece
+// stays left-to-right. The document-end token follows every middle and the last piece of a file, and is learned.
 #pragma once
 
 #include <memory>
@@ -19,6 +20,7 @@ struct CodeSampleOptions {
   double fim_rate = 0.5;
   double fim_spm_rate = 0.5;
   double fim_line_rate = 0.5;
+  uint64_t fim_rules = 2;   // 1: as before windows, blocks and whole tokens (fim.h), for records of then
   uint64_t seed = 42;
   int32_t fallback_end_token = -1;   // the model's eos id
 };

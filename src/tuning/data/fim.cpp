@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
+
+#include "engine/fim.h"
 
 namespace lyceum::tuning {
 
@@ -54,6 +57,22 @@ void append(Sample& sample, const text::Tokenizer& tokenizer, std::string_view t
   sample.ids.insert(sample.ids.end(), ids.begin(), ids.end());
 }
 
+struct CodeLine {
+  size_t start = 0, begin = 0, end = 0;   // of the line, of its text, and where that ends
+};
+
+// The lines that are not blank.
+std::vector<CodeLine> code_lines(std::string_view text) {
+  std::vector<CodeLine> lines;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    const size_t begin = text.find_first_not_of(" \t\r", start);
+    if (begin < end) lines.push_back({start, begin, text.find_last_not_of(" \t\r", end - 1) + 1});
+    start = end + 1;
+  }
+  return lines;
+}
+
 }  // namespace
 
 std::optional<FimTokens> find_fim_tokens(const text::Tokenizer& tokenizer) {
@@ -97,18 +116,44 @@ FimParts cut_lines(std::string_view text, Rng& rng) {
   return split(text, first, second);
 }
 
-Sample fim_sample(const text::Tokenizer& tokenizer, const FimTokens& tokens, const FimParts& parts, bool spm, int32_t begin, int32_t end) {
+FimParts cut_block(std::string_view text, Rng& rng) {
+  constexpr uint64_t kLinesMax = 8;
+  const std::vector<CodeLine> lines = code_lines(text);
+  std::vector<size_t> inner;   // the first lines of deeper blocks
+  for (size_t i = 1; i < lines.size(); ++i) {
+    if (lines[i].begin - lines[i].start > lines[i - 1].begin - lines[i - 1].start) inner.push_back(i);
+  }
+  if (lines.empty()) return cut_lines(text, rng);
+  const bool whole = !inner.empty() && rng.uniform() < 0.5;
+  const size_t first = whole ? inner[rng.below(inner.size())] : rng.below(lines.size());
+  const size_t lines_max = whole ? lines.size() : 1 + rng.below(kLinesMax);
+  const size_t indent = lines[first].begin - lines[first].start;
+  size_t after = first + 1;
+  while (after < lines.size() && after - first < lines_max && lines[after].begin - lines[after].start >= indent) ++after;
+  if (after == lines.size()) return cut_lines(text, rng);   // nobody knows where it ends
+  return split(text, lines[first].begin, lines[after - 1].end);
+}
+
+Sample fim_sample(const text::Tokenizer& tokenizer, const FimTokens& tokens, const FimParts& parts, const FimForm& form) {
   Sample sample;
-  if (begin >= 0) sample.ids.push_back(begin);
+  if (form.begin >= 0) sample.ids.push_back(form.begin);
   sample.ids.push_back(tokens.prefix);
-  if (!spm) append(sample, tokenizer, parts.prefix);
+  if (!form.spm) append(sample, tokenizer, parts.prefix);
   sample.ids.push_back(tokens.suffix);
   append(sample, tokenizer, parts.suffix);
   sample.ids.push_back(tokens.middle);
-  if (spm) append(sample, tokenizer, parts.prefix);
-  append(sample, tokenizer, parts.middle);
-  if (end >= 0) sample.ids.push_back(end);
+  size_t middle_at = sample.ids.size();
+  if (form.spm) {
+    const size_t border = form.whole_tokens ? engine::whole_tokens_end(tokenizer, parts.prefix) : parts.prefix.size();
+    append(sample, tokenizer, parts.prefix.substr(0, border));
+    middle_at = sample.ids.size();
+    append(sample, tokenizer, std::string(parts.prefix.substr(border)) + std::string(parts.middle));
+  } else {
+    append(sample, tokenizer, parts.middle);
+  }
+  if (form.end >= 0) sample.ids.push_back(form.end);
   sample.labelled.assign(sample.ids.size(), 1);
+  if (form.middle_only) std::fill_n(sample.labelled.begin(), middle_at, uint8_t{0});
   return sample;
 }
 

@@ -1,6 +1,7 @@
 // fim.h: the fill-in-the-middle transform (Bavarian et al. 2022), cut between characters as an editor's cursor cuts, then
 // tokenised part by part:
 //   PSM: PRE prefix SUF suffix MID middle END        SPM: PRE SUF suffix MID prefix middle END
+// In SPM prefix and middle are one text, and are tokenised as the engine asks it (engine/fim.h): a token that the cut opens goes to the middle.
 // The ids come from the tokenizer's own added tokens; a model without them cannot be trained this way.
 #pragma once
 
@@ -38,7 +39,16 @@ FimParts cut_uniform(std::string_view text, Rng& rng);
 // editor's request, and it teaches the model to stop.
 FimParts cut_lines(std::string_view text, Rng& rng);
 
-// All tokens labelled. end < 0: no end token.
-Sample fim_sample(const text::Tokenizer& tokenizer, const FimTokens& tokens, const FimParts& parts, bool spm, int32_t begin, int32_t end);
+// A middle that is whole code: from behind a line's indentation to the end of its block (lines indented as much or more), such as a function's
+// body, or of the next few lines. Where text ends inside the block: cut_lines.
+FimParts cut_block(std::string_view text, Rng& rng);
+
+struct FimForm {
+  bool spm = false;
+  bool whole_tokens = true;     // SPM: as the engine asks; false: end the prefix's last token at the cut (records of before this key)
+  bool middle_only = false;     // label the middle and the end token only, else all tokens
+  int32_t begin = -1, end = -1; // -1: none
+};
+Sample fim_sample(const text::Tokenizer& tokenizer, const FimTokens& tokens, const FimParts& parts, const FimForm& form);
 
 }  // namespace lyceum::tuning

@@ -106,8 +106,10 @@ void RowStream::load_epoch() {
   std::vector<Sample> samples;
   size_t labels = 0;
   for (const size_t index : epoch_order(source_->count(), options_, cursor_.epoch)) {
-    samples.push_back(source_->make(index, cursor_.epoch));
-    labels += samples.back().labels();
+    Sample sample = source_->make(index, cursor_.epoch);
+    if (sample.ids.empty()) continue;
+    labels += sample.labels();
+    samples.push_back(std::move(sample));
   }
   if (labels == 0) {
     throw Error(Code::unprocessable, "no token of the training data is labelled, so there is nothing to learn: check the roles and the chat template");

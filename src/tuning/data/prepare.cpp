@@ -261,6 +261,7 @@ std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawD
   options.fim_rate = data.format == "code" ? recipe.fim_rate : 0.0;
   options.fim_spm_rate = recipe.fim_spm_rate;
   options.fim_line_rate = recipe.fim_line_rate;
+  options.fim_rules = recipe.fim_rules;
   options.seed = recipe.seed;
   options.fallback_end_token = fallback_end_token;
   return make_code_source(text.tokenizer, data.documents, options);
@@ -280,9 +281,10 @@ json::array marked_sample(const Sample& sample, const text::Tokenizer& tokenizer
 }
 
 json::object data_report(const Recipe& recipe, const RawData& data, const SampleSource& source, const text::Tokenizer& tokenizer) {
-  size_t tokens = 0, labels = 0;
+  size_t samples = 0, tokens = 0, labels = 0;
   for (size_t i = 0; i < source.count(); ++i) {
     const Sample sample = source.make(i, 0);
+    samples += !sample.ids.empty();
     tokens += sample.ids.size();
     labels += sample.labels();
   }
@@ -298,7 +300,7 @@ json::object data_report(const Recipe& recipe, const RawData& data, const Sample
   if (data.format == "preference") out["pairs_left_out"] = data.chats_left_out, out["pairs_held_out"] = data.pairs_held_out.size();
   if (data.format == "chat") out["chats_left_out"] = data.chats_left_out, out["chats_held_out"] = data.chats_held_out.size();
   out["secrets"] = secrets_json(recipe, data);
-  out["samples"] = source.count();
+  out["samples"] = samples;
   out["tokens"] = tokens;
   out["labelled_tokens"] = labels;
   out["bytes_per_token"] = tokens > 0 && data.format != "chat" && data.format != "preference" ? static_cast<double>(data.bytes) / static_cast<double>(tokens) : 0.0;

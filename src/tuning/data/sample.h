@@ -51,7 +51,7 @@ struct Batch {
 void append_sample(Row& row, const Sample& sample);
 void append_row(Batch& batch, const Row& row);
 
-// Where samples come from. make(index, epoch) is a pure function of its arguments and the seed given at construction, so
+// Where samples come from. make() may give an empty sample, which is nothing in that epoch. make(index, epoch) is a pure function of its arguments and the seed given at construction, so
 // that a resumed run sees the same data; any thread.
 class SampleSource {
  public:

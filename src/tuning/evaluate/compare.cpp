@@ -54,7 +54,7 @@ class Arena {
     for (const FimItem& item : items) {
       std::vector<int32_t> stops;
       const auto prompt = engine_.find_fim_prompt(tail_of(engine_.tokenizer(), item.prefix, options_.prompt_tokens * 3 / 4),
-                                                  head_of(engine_.tokenizer(), item.suffix, options_.prompt_tokens / 4), stops);
+                                                  head_of(engine_.tokenizer(), item.suffix, options_.prompt_tokens / 4), {.order = engine_.fim_order()}, stops);
       if (!prompt) return false;
       const std::string base = complete(*prompt, stops, tokens_max, ""), tuned = complete(*prompt, stops, tokens_max, adapter_);
       exact.push_back({same(base, item.middle) ? 1.0 : 0.0, same(tuned, item.middle) ? 1.0 : 0.0, 1});
@@ -83,9 +83,10 @@ class Arena {
     pair.weight += static_cast<double>(piece.size() - std::min(piece.size(), free_bytes));
   }
 
-  std::string complete(const std::vector<int32_t>& prompt, const std::vector<int32_t>& stops, size_t tokens_max, const std::string& adapter) {
+  std::string complete(const engine::FimPrompt& prompt, const std::vector<int32_t>& stops, size_t tokens_max, const std::string& adapter) {
     engine::GenerateRequest request;
-    request.prompt = prompt;
+    request.prompt = prompt.ids;
+    request.given = prompt.given;
     request.adapter = adapter;
     request.sampling.temperature = 0;
     request.max_tokens = static_cast<uint32_t>(tokens_max);

@@ -215,7 +215,7 @@ Study run_study(engine::Engine& engine, const StudyInputs& inputs, const StudyOp
     if (!scores.empty()) study.metrics.push_back(summarise(name, study.arms, arms, scores, options.seed));
   };
   add({"bits_per_byte_new", "Bits per byte of new lines", true}, every, measure.score_lines(changes.files, changes.is_new, every, options.pieces, options.seed));
-  auto asked = measure.ask(spans, options.suffix_first);
+  auto asked = measure.ask(spans, options.fim);
   study.answers = answers_json(spans, asked, changes.files, study.arms);
   if (!asked.empty()) {
     const Answers answers(std::move(spans), std::move(asked));

@@ -25,7 +25,7 @@ struct StudyOptions {
   size_t window = 512;             // tokens of a question with its answer
   size_t items = 100;              // of each kind of span
   size_t pieces = 150;             // of half a window, that are scored; of generic code: half as many
-  bool suffix_first = false;       // of fill in the middle: see StudyMeasure::ask
+  engine::FimOptions fim;          // how fill in the middle is asked
   uint64_t seed = 42;
 };
 

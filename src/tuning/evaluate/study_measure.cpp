@@ -8,7 +8,6 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "tuning/data/code_samples.h"
-#include "tuning/data/fim.h"
 #include "tuning/evaluate/known_lines.h"
 #include "tuning/evaluate/window.h"
 
@@ -157,9 +156,10 @@ std::vector<Score> StudyMeasure::score_lines(const std::vector<CodeFile>& files,
   return out;
 }
 
-Answer StudyMeasure::complete(const std::vector<int32_t>& prompt, const std::vector<int32_t>& stops, SpanKind kind, const std::string& adapter) {
+Answer StudyMeasure::complete(const engine::FimPrompt& prompt, const std::vector<int32_t>& stops, SpanKind kind, const std::string& adapter) {
   engine::GenerateRequest request;
-  request.prompt = prompt;
+  request.prompt = prompt.ids;
+  request.given = prompt.given;
   request.adapter = adapter;
   request.sampling.temperature = 0;
   request.sampling.top_logprobs = -1;
@@ -176,15 +176,7 @@ Answer StudyMeasure::complete(const std::vector<int32_t>& prompt, const std::vec
   return answer;
 }
 
-std::optional<std::vector<int32_t>> StudyMeasure::find_prompt(std::string_view prefix, std::string_view suffix, bool suffix_first, std::vector<int32_t>& stops) const {
-  auto served = engine_.find_fim_prompt(prefix, suffix, stops);
-  const auto tokens = find_fim_tokens(engine_.tokenizer());
-  if (!suffix_first || !served || !tokens) return served;
-  Sample sample = fim_sample(engine_.tokenizer(), *tokens, {prefix, {}, suffix}, true, document_begin_token(engine_.tokenizer()), -1);
-  return std::move(sample.ids);
-}
-
-std::vector<std::vector<Answer>> StudyMeasure::ask(const std::vector<Span>& spans, bool suffix_first) {
+std::vector<std::vector<Answer>> StudyMeasure::ask(const std::vector<Span>& spans, const engine::FimOptions& form) {
   std::vector<std::vector<Answer>> out;
   const text::Tokenizer& tokenizer = engine_.tokenizer();
   for (const Span& span : spans) {
@@ -192,10 +184,10 @@ std::vector<std::vector<Answer>> StudyMeasure::ask(const std::vector<Span>& span
     const std::string suffix(head_of(tokenizer, span.item.suffix, window_.in_file / 4));
     const std::string query = std::string(last_lines(prefix, kQueryLinesBefore)) + "\n" + std::string(first_lines(suffix, kQueryLinesAfter));
     std::vector<int32_t> stops;
-    const auto plain = find_prompt(prefix, suffix, suffix_first, stops);
+    const auto plain = engine_.find_fim_prompt(prefix, suffix, form, stops);
     if (!plain) return {};
     const std::string in_file = prefix + suffix;   // retrieve() keeps views of it while it runs
-    const auto with = find_prompt(retrieve(query, in_file) + prefix, suffix, suffix_first, stops);
+    const auto with = engine_.find_fim_prompt(retrieve(query, in_file) + prefix, suffix, form, stops);
     out.push_back(at_once<Answer>(arms_.size(), [&](size_t i) { return complete(arms_[i].retrieval ? *with : *plain, stops, span.kind, arms_[i].adapter); }));
     step_();
   }

@@ -46,19 +46,17 @@ class StudyMeasure {
   // Bits under each of `arms` (indices), over the bytes they were spent on: of the lines that are new, one score a piece of a file.
   // At most `count` pieces, drawn evenly from all that hold a new line; the same for a seed.
   std::vector<Score> score_lines(const std::vector<CodeFile>& files, const std::vector<std::vector<uint8_t>>& is_new, const std::vector<size_t>& arms, size_t count, uint64_t seed);
-  // The answers of every arm to every span. Empty when the model knows no fill-in-the-middle. suffix_first: the order PRE SUF suffix MID prefix
-  // of training (fim.h) in place of the one that the engine serves: small models cannot look back over the suffix.
-  std::vector<std::vector<Answer>> ask(const std::vector<Span>& spans, bool suffix_first);
+  // The answers of every arm to every span. Empty when the model knows no fill-in-the-middle.
+  std::vector<std::vector<Answer>> ask(const std::vector<Span>& spans, const engine::FimOptions& form);
 
  private:
   std::vector<int32_t> encode(std::string_view text) const;
-  std::optional<std::vector<int32_t>> find_prompt(std::string_view prefix, std::string_view suffix, bool suffix_first, std::vector<int32_t>& stops) const;
   std::string retrieve(std::string_view query, std::string_view in_file) const;
   struct Piece;
   std::vector<Piece> pieces_with_new_lines(const std::vector<CodeFile>& files, const std::vector<std::vector<uint8_t>>& is_new) const;
   Score score_piece(const Piece& piece, const CodeFile& file, const std::vector<size_t>& arms);
   double bits_after(std::vector<int32_t> lead, const std::vector<int32_t>& scored, const std::vector<size_t>& counted, const std::string& adapter);
-  Answer complete(const std::vector<int32_t>& prompt, const std::vector<int32_t>& stops, SpanKind kind, const std::string& adapter);
+  Answer complete(const engine::FimPrompt& prompt, const std::vector<int32_t>& stops, SpanKind kind, const std::string& adapter);
 
   engine::Engine& engine_;
   const std::vector<StudyArm>& arms_;

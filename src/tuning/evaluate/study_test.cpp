@@ -6,6 +6,7 @@
 
 #include "tuning/evaluate/answers.h"
 #include "tuning/evaluate/known_lines.h"
+#include "tuning/evaluate/study_card.h"
 #include "tuning/evaluate/study_page.h"
 #include "tuning/evaluate/study_text.h"
 
@@ -118,6 +119,22 @@ TEST(StudyPage, SaysWhatWasFoundAndEscapesNames) {
   EXPECT_NE(page.find("&lt;adapter&gt;"), std::string::npos);
   EXPECT_EQ(page.find("<adapter>"), std::string::npos);
   for (const char* outside : {"http:", "https:", "<script", "src="}) EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+}
+
+TEST(StudyCard, ResultsGoIntoTheFrontMatterOnce) {
+  json::object study = small_study();
+  study["adapter"] = json::object{{"name", "mine"}, {"outputs_sha256", json::object{{"adapter_model.safetensors", "ab"}}}};
+  study["base"] = json::object{{"name", "base"}, {"weights_sha256", "cd"}};
+  study["options"] = json::object{{"items_of_each_kind", 4}};
+  study["environment"] = json::object{{"program_version", "1"}};
+  const std::string once = card_with_results("---\nlibrary_name: peft\ntags:\n- lora\n---\n\n# Mine\n", study, "ef");
+  EXPECT_TRUE(once.starts_with("---\nlibrary_name: peft\ntags:\n- lora\nmodel-index:\n- name: \"mine\"\n")) << once;
+  EXPECT_TRUE(once.ends_with("\n---\n\n# Mine\n")) << once;
+  EXPECT_NE(once.find("\"type\": \"bits_per_byte_new\""), std::string::npos);
+  EXPECT_NE(once.find("\"value\": 1.250000"), std::string::npos) << "1.25E0 is a text in YAML";
+  EXPECT_EQ(once.find("future"), std::string::npos) << "the name of private data";
+  EXPECT_EQ(card_with_results(once, study, "ef"), once) << "results take the place of earlier ones";
+  EXPECT_TRUE(card_with_results("# Mine\n", study, "ef").ends_with("---\n# Mine\n"));
 }
 
 }  // namespace

@@ -87,6 +87,7 @@ Recipe recorded_recipe(const json::object& lineage) {
   // Records of before these keys: nothing was left out then, whatever the default is now.
   if (!recipe.contains("allow_secrets")) recipe["allow_secrets"] = true;
   if (!recipe.contains("near_duplicate_threshold")) recipe["near_duplicate_threshold"] = 0;
+  if (!recipe.contains("fim_rules")) recipe["fim_rules"] = 1;
   return recipe_from_json(recipe);
 }
 
@@ -115,6 +116,7 @@ json::object lineage_record(const JobSpec& spec, const RunFacts& facts) {
     out["evaluation"] = json::object{{"best_step", facts.best_step}, {"best_loss", facts.best_loss}, {"kept_best", spec.recipe.load_best_model_at_end},
                                      {"stopped_early", facts.stopped_early}, {"curve", facts.evaluations}};
   }
+  if (!facts.fim.empty()) out["fim"] = facts.fim;
   out["outputs_sha256"] = hashes_json(facts.output_sha256);
   out["seconds"] = facts.seconds;
   out["threads"] = facts.threads;

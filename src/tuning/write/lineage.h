@@ -28,6 +28,7 @@ struct RunFacts {
   bool stopped_early = false;
   json::array history;          // progress records of the steps, thinned by summarise_losses
   json::object data_report;
+  json::object fim;             // fim_orders_json() of the result; empty: not measured
   std::map<std::string, std::string> base_sha256, output_sha256;
 };
 

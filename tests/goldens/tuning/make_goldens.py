@@ -7,6 +7,7 @@
                          float32), final.safetensors (the adapter after them)
     lora/<model>_<variant>/  the same over that model's base with rsLoRA, DoRA or LoRA+ (PEFT's optimizer); DoRA also has gradients.safetensors, the adapter's
                          gradients of the first row in float64
+    full/<model>/        50 steps over all parameters of lora/<model>/base: expected.json, final.safetensors
     dpo/<model>_<variant>/, orpo/<model>/   50 steps of DPO (ORPO has no reference) from a saved adapter, its reference the model with the adapter off: losses, rewards and
                          log-probabilities by TRL's names
 
@@ -163,8 +164,11 @@ def train(model, rows, step_loss, folder, out):
     common = dict(betas=(0.9, 0.999), eps=1e-8)
     if "loraplus_lr_ratio" in out:
         optimizer = create_loraplus_optimizer(model, torch.optim.AdamW, lr=2e-3, loraplus_lr_ratio=out["loraplus_lr_ratio"], loraplus_weight_decay=0.01, **common)
-    else:
+    elif hasattr(model, "peft_config"):
         optimizer = torch.optim.AdamW(parameters, lr=2e-3, weight_decay=0.01, **common)
+    else:   # as transformers: biases and norms do not decay
+        groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": 0.01}, {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}]
+        optimizer = torch.optim.AdamW(groups, lr=2e-3, **common)
     schedule = get_cosine_schedule_with_warmup(optimizer, num_warmup_steps=5, num_training_steps=out["steps"])
     out.update(losses=[], norms=[], rates=[])
     at, count = 0, out["rows_per_batch"] * out["accumulation"]
@@ -181,7 +185,10 @@ def train(model, rows, step_loss, folder, out):
         schedule.step()
         optimizer.zero_grad()
     (folder / "expected.json").write_text(json.dumps(out))
-    save_final(model, folder)
+    if hasattr(model, "peft_config"):
+        save_final(model, folder)
+    else:
+        save_file({name: value.detach().contiguous() for name, value in model.named_parameters()}, folder / "final.safetensors", metadata={"format": "pt"})
     print(folder.relative_to(HERE), "losses", out["losses"][0], "->", out["losses"][-1])
 
 
@@ -206,6 +213,19 @@ def lora(name, spec, variant="", loraplus=None, **options):
         return sum(l for l, _ in losses) / sum(n for _, n in losses), {}
 
     train(model, rows, step_loss, folder, out)
+
+
+def full(name, spec):
+    folder = HERE / "full" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    model = build(spec, torch.float32)
+    samples = make_samples(spec["vocab_size"], 40, 2)
+
+    def step_loss(step_rows):
+        losses = [row_loss(model, row, spec.get("sliding_window"), torch.float32) for row in step_rows]
+        return sum(l for l, _ in losses) / sum(n for _, n in losses), {}
+
+    train(model, pack(samples, 64), step_loss, folder, {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "samples": samples})
 
 
 def make_pairs(vocab, count, seed):
@@ -314,6 +334,7 @@ RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_
 RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
 RUNS["lora/llama_gqa_loraplus"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_loraplus", loraplus=8)
 RUNS["lora/qwen2_bias_dora_loraplus"] = lambda: lora("qwen2_bias", MODELS["qwen2_bias"], "_dora_loraplus", loraplus=4, use_dora=True)
+RUNS |= {f"full/{model}": lambda model=model: full(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
 RUNS["dpo/llama_gqa_plain"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_plain", 0.5, 0.0)
 RUNS["dpo/qwen2_bias_smoothed"] = lambda: dpo("qwen2_bias", MODELS["qwen2_bias"], "_smoothed", 0.3, 0.1, use_dora=True)
 RUNS["orpo/llama_gqa"] = lambda: orpo("llama_gqa", MODELS["llama_gqa"], 0.5)
