@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/files.h"
+#include "base/source_dir.h"
 #include "engine/engine.h"
 #include "engine/fim.h"
 #include "engine/golden_files.h"
@@ -134,7 +135,7 @@ TEST_F(OpenFolder, AnAnswerBeginsWithWhatIsGivenAndDoesNotShowIt) {
 }
 
 TEST(WholeTokensEnd, LeavesTheLastOpenTokenOut) {
-  const auto engine = Engine::open(fs::path(LYCEUM_SOURCE_DIR) / "starter/model", {.threads = 1});
+  const auto engine = Engine::open(fs::path(kSourceDir) / "starter/model", {.threads = 1});
   const auto rest = [&](std::string_view text) { return text.substr(whole_tokens_end(engine->tokenizer(), text)); };
   EXPECT_EQ(rest("def f(x):\n    "), " ") << "a word's token begins with one space";
   EXPECT_EQ(rest("x = "), " ");
