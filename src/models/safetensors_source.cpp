@@ -57,6 +57,10 @@ class SafetensorsSource final : public WeightSource {
 
 }  // namespace
 
+std::unique_ptr<WeightSource> make_safetensors_source(const formats::SafetensorsModel& model, std::string folder) {
+  return std::make_unique<SafetensorsSource>(model, std::move(folder));
+}
+
 std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder) {
   const std::filesystem::path config_path = folder / "config.json";
   DecoderConfig config = read_config(read_file(config_path, kConfigBytesMax), config_path.string());

@@ -8,11 +8,18 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "models/bind.h"
 #include "models/decoder.h"
+
+namespace lyceum::formats {
+class SafetensorsModel;
+}
 
 namespace lyceum::models {
 
 std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder);
+// Tensors of safetensors files, which must outlive it; `folder` names them in errors.
+std::unique_ptr<WeightSource> make_safetensors_source(const formats::SafetensorsModel& model, std::string folder);
 std::shared_ptr<const Decoder> load_gguf(const std::filesystem::path& file);
 std::shared_ptr<const Decoder> load_llama2c(const std::filesystem::path& file);
 

@@ -144,11 +144,11 @@ class Stream(threading.Thread):
 
     def check(self, wish, expected, stream, status, raw):
         tally = self.soak.tally
+        if status == 503 and b"engine places are in use" in raw:
+            return tally.count("no place")
         if wish.refused:
             clear = doors.is_clear_refusal(status, raw, wish.refused)
             return tally.count("refused") if clear else tally.tell(f"no clear refusal: {status} {raw[:300]}")
-        if status == 503 and b"engine places are in use" in raw:
-            return tally.count("no place")
         if status != 200:
             return tally.tell(f"{status} {raw[:500]} to {wish.told()}")
         found = wish.read(raw, stream)

@@ -47,7 +47,10 @@ json::object read_request(http::Request& request);
 std::string adapter_of(const EngineContext& context, const http::Request& request, const Fields& fields);
 std::string model_label(const EngineContext& context, const Fields& fields);
 // Ids of a JSON array, checked against the vocabulary; nullopt if the array holds anything but integers.
-std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, const engine::Engine& engine, const char* param);
+std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, size_t vocab, const char* param);
+inline std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, const engine::Engine& engine, const char* param) {
+  return find_token_ids(array, engine.decoder().config.vocab, param);
+}
 // RequestError(context_length_exceeded) unless at least one token fits after the prompt.
 void check_context(const engine::Engine& engine, size_t prompt_tokens, size_t answer_tokens, const char* param);
 

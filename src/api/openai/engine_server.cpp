@@ -10,6 +10,7 @@
 
 #include "api/anthropic/error.h"
 #include "api/ollama/style.h"
+#include "api/openai/encoder_server.h"
 #include "api/openai/engine_handlers.h"
 #include "api/openai/request_error.h"
 #include "base/files.h"
@@ -94,8 +95,8 @@ std::string adapter_of(const EngineContext& context, const http::Request& reques
   throw Error(Code::not_found, "The model `" + model + "` does not exist here; this engine serves `" + context.name + "`", "model_not_found");
 }
 
-std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, const engine::Engine& engine, const char* param) {
-  const auto vocab = static_cast<int64_t>(engine.decoder().config.vocab);
+std::optional<std::vector<int32_t>> find_token_ids(const json::array& array, size_t vocab_size, const char* param) {
+  const auto vocab = static_cast<int64_t>(vocab_size);
   std::vector<int32_t> ids;
   for (const json::value& one : array) {
     const auto id = find_integer(one);
@@ -154,14 +155,22 @@ void run_engine_server(const EngineServerOptions& options) {
   sigaddset(&signals, SIGINT);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   const UniqueFd signal_fd(::signalfd(-1, &signals, SFD_CLOEXEC));
-  const auto engine = engine::Engine::open(options.model, options.engine);
-  for (const auto& [name, folder] : options.adapters) engine->load_adapter(name, folder);
   const std::string name = options.name.empty() ? options.model.filename().string() : options.name;
-  http::Server server(make_engine_router(*engine, name, read_generation_defaults(options.model)), options.http);
-  server.start();
-  log::info("engine {}: ready", name);
-  wait_for_end(signal_fd.get(), options.stop_at_end_of_input);
-  server.stop();
+  const auto serve = [&](http::Router router) {
+    http::Server server(std::move(router), options.http);
+    server.start();
+    log::info("engine {}: ready", name);
+    wait_for_end(signal_fd.get(), options.stop_at_end_of_input);
+    server.stop();
+  };
+  if (models::is_encoder(options.model)) {
+    if (!options.adapters.empty()) throw Error(Code::unsupported, "adapters of encoders are not implemented");
+    const auto encoder = engine::TextEncoder::open(options.model, options.engine.threads);
+    return serve(make_encoder_router(*encoder, name));
+  }
+  const auto engine = engine::Engine::open(options.model, options.engine);
+  for (const auto& [adapter, folder] : options.adapters) engine->load_adapter(adapter, folder);
+  serve(make_engine_router(*engine, name, read_generation_defaults(options.model)));
 }
 
 }  // namespace lyceum::api

@@ -15,6 +15,17 @@ bool wanted(const hub::FileEntry& entry) {
   return !entry.is_folder && std::any_of(std::begin(kEndings), std::end(kEndings), [&](std::string_view ending) { return entry.path.ends_with(ending); });
 }
 
+// The files beside the weights, and the settings of sentence-transformers' modules ("1_Pooling/config.json").
+std::vector<hub::FileEntry> list_wanted(hub::Hub& hub, const hub::Repo& repo, const std::string& commit) {
+  std::vector<hub::FileEntry> out;
+  for (const hub::FileEntry& entry : hub.tree(repo, commit, "", false, false)) {
+    if (wanted(entry)) out.push_back(entry);
+    const bool module = entry.is_folder && entry.path.size() > 2 && entry.path[0] >= '0' && entry.path[0] <= '9' && entry.path[1] == '_';
+    if (const auto settings = module ? hub.find_entry(repo, commit, entry.path + "/config.json") : std::nullopt) out.push_back(*settings);
+  }
+  return out;
+}
+
 // Folders of earlier commits: an engine reads its files when it starts, so an hour later nobody needs them.
 void prune_older(const fs::path& root, const std::string& public_id, const fs::path& keep) {
   std::error_code error;
@@ -38,8 +49,8 @@ fs::path materialise(hub::Hub& hub, const hub::Repo& repo, const std::string& co
   if (fs::exists(folder)) return folder;
   const fs::path building = root / (".building-" + secure_alphanumeric(12));
   fs::create_directories(building);
-  for (const hub::FileEntry& entry : hub.tree(repo, commit, "", false, false)) {
-    if (!wanted(entry)) continue;
+  for (const hub::FileEntry& entry : list_wanted(hub, repo, commit)) {
+    fs::create_directories((building / entry.path).parent_path());
     if (entry.sha256.empty()) {
       write_file_durable(building / entry.path, hub.read_small(repo, entry));
     } else {

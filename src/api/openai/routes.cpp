@@ -151,6 +151,7 @@ constexpr RouteRow kOpenaiRows[] = {
     {"POST", "/v1/completions", Access::anyone, "OpenAI text completion, with suffix = fill in the middle; the handler checks the right to the model", generate},
     {"POST", "/v1/responses", Access::anyone, "OpenAI response, kept nowhere; the handler checks the right to the model", generate},
     {"POST", "/v1/embeddings", Access::anyone, "OpenAI embeddings; the handler checks the right to the model", generate},
+    {"POST", "/v1/rerank", Access::anyone, "Documents by how well they answer a query, in Jina's and Cohere's shape; the handler checks the right to the model", generate},
     {"POST", "/api/lyceum/score", Access::anyone, "Log-probability of every token of a text; the handler checks the right to the model", score},
 };
 
