@@ -13,7 +13,7 @@ struct Args {
   uint16_t port = 0;
   unsigned threads = 0;
   uint64_t kv_mib = 1024;
-  bool lifeline = false, exact = false;
+  bool lifeline = false, exact = false, no_prompt_lookup = false;
 };
 
 int run_engine(const Args& args) {
@@ -35,6 +35,7 @@ int run_engine(const Args& args) {
   options.engine.threads = args.threads;
   options.engine.kv_bytes_max = args.kv_mib << 20;
   options.engine.integer_products = !args.exact;
+  options.engine.prompt_lookup = !args.no_prompt_lookup;
   options.stop_at_end_of_input = args.lifeline;
   api::run_engine_server(options);
   return 0;
@@ -52,6 +53,7 @@ void configure_engine(cli::Options& options, const cli::Globals&, cli::Run& run)
   options.add_option("--port", args->port, "port to listen on, when no socket is given");
   options.add_option("--threads", args->threads, "0 = one per core");
   options.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB").capture_default_str();
+  options.add_flag("--no-prompt-lookup", args->no_prompt_lookup, "do not guess tokens from a request's own text; the answers are the same");
   options.add_flag("--exact", args->exact, "multiply with quantised weights exactly, not with activations rounded to 8 bits: several times slower");
   options.add_flag("--lifeline", args->lifeline, "end when standard input closes: the hub that started this process has gone");
   options.callback([args, &run] { run = [args] { return run_engine(*args); }; });

@@ -143,6 +143,7 @@ int serve(const Args& args) {
 
   api::EngineManagerOptions engine_options;
   engine_options.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads")), "--kv-mib", std::to_string(settings.number("engine-kv-mib"))};
+  if (!settings.yes("engine-prompt-lookup")) engine_options.extra_arguments.push_back("--no-prompt-lookup");
   if (!settings.yes("engine-integer")) engine_options.extra_arguments.push_back("--exact");
   engine_options.engines_max = static_cast<unsigned>(settings.number("engines-max"));
   engine_options.idle_seconds_max = static_cast<double>(settings.number("engine-idle-seconds"));

@@ -49,6 +49,7 @@ constexpr SettingRow kRows[] = {
     {"log-format", "LYCEUM_LOG_FORMAT", "text", "text, or json: one object a line"},
     {"engine-threads", "LYCEUM_ENGINE_THREADS", "0", "threads of each engine process; 0: one per core"},
     {"engine-integer", "LYCEUM_ENGINE_INTEGER", "true", "generate with quantised (GGUF) weights in whole numbers, activations rounded to 8 bits? false: exactly, several times slower"},
+    {"engine-prompt-lookup", "LYCEUM_ENGINE_PROMPT_LOOKUP", "true", "guess tokens from what a request has already read or written, and check them beside the next one? the answers are the same"},
     {"engine-kv-mib", "LYCEUM_ENGINE_KV_MIB", "1024", "memory of each engine process for keys and values, of all its requests and kept prefixes together, in MiB"},
     {"engine-idle-seconds", "LYCEUM_ENGINE_IDLE_SECONDS", "900", "an engine process that no request has used for so long ends, unless its model is deployed; 0: never"},
     {"engines-max", "LYCEUM_ENGINES_MAX", "4", "engine processes kept in memory; the least recently used one leaves first"},

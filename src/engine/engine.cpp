@@ -52,6 +52,7 @@ class DecoderEngine final : public Engine {
     scheduling.context = context_;
     scheduling.step_tokens_max = std::max(options.step_tokens_max, 1u);
     scheduling.products = options.integer_products ? Products::integer : Products::exact;
+    scheduling.prompt_lookup = options.prompt_lookup;
     scheduling.eos_ids = assets_.eos_ids;
     scheduler_ = std::make_unique<Scheduler>(*decoder_, *assets_.tokenizer, pool_, std::move(scheduling));
   }

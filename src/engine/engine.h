@@ -68,6 +68,7 @@ struct GenerateResult {
   uint32_t prompt_tokens = 0;
   uint32_t cached_prompt_tokens = 0;
   uint32_t completion_tokens = 0;            // the stop token counts
+  uint32_t guessed_tokens = 0, right_guesses = 0;   // by prompt lookup (prompt_lookup.h); what they saved shows in the time alone
   std::string stop_string;                   // the one that ended it; empty: none did
 };
 
@@ -80,6 +81,7 @@ struct EngineOptions {
   enum class KvType { automatic, f32, f16, bf16 };
   // Generating with block-quantised weights in whole numbers (kernels/integer.h). embed, score and logits are always exact.
   bool integer_products = true;
+  bool prompt_lookup = true;          // guess tokens from the request's own text: same answers, sooner where it repeats itself
   KvType kv_type = KvType::automatic; // automatic: f32 for a model stored in F32, f16 otherwise
 };
 

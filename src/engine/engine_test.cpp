@@ -197,6 +197,49 @@ TEST(Engine, KeepsToAGrammarBesideFreeRequests) {
   }
 }
 
+// Text that repeats itself, so that guesses are made and many are right.
+std::vector<GenerateRequest> repeating_requests(Engine& engine) {
+  std::vector<GenerateRequest> requests = mixed_requests(engine, 10);
+  const auto words = constraint_of(engine, "root ::= (\"abc \" | [a-d]{2} \" \")+");
+  for (size_t i = 0; i < requests.size(); ++i) {
+    requests[i].prompt = engine.tokenizer().encode("abc def abc def " + std::string(i, 'x') + " abc de abc def");
+    requests[i].max_tokens = static_cast<uint32_t>(60 + i);
+    if (i % 4 == 1) requests[i].constraint = words;
+    if (i % 4 == 2) requests[i].sampling.logit_bias = {{'a' - ' ', 60.0f}, {'b' - ' ', 60.1f}};
+    if (i % 5 == 3) requests[i].stop_strings = {"ab", "zzz"};
+    requests[i].sampling.top_logprobs = i % 2 == 0 ? 2 : -1;
+  }
+  return requests;
+}
+
+TEST(Engine, GuessesChangeNoAnswer) {
+  const KvLayout layout{2, 16, tensor::DType::f32};
+  const auto plain = make_engine({.threads = 1, .prompt_lookup = false});
+  std::vector<std::unique_ptr<Engine>> guessing;
+  guessing.push_back(make_engine());
+  guessing.push_back(make_engine({.kv_bytes_max = 6 * layout.block_bytes()}));
+  for (const auto& engine : guessing) {
+    const auto requests = repeating_requests(*engine), same = repeating_requests(*plain);
+    const auto together = run_together(*engine, requests);
+    uint64_t guessed = 0, right = 0;
+    for (size_t i = 0; i < requests.size(); ++i) {
+      const Answer alone = run(*plain, same[i]), again = run(*engine, requests[i]);
+      for (const Answer* one : {&together[i], &again}) {
+        EXPECT_EQ(one->ids, alone.ids) << i;
+        EXPECT_EQ(one->text, alone.text) << i;
+        EXPECT_EQ(one->result.finish, alone.result.finish) << i;
+        EXPECT_EQ(one->result.completion_tokens, alone.result.completion_tokens) << i;
+        EXPECT_LE(one->result.right_guesses, one->result.guessed_tokens);
+        guessed += one->result.guessed_tokens;
+        right += one->result.right_guesses;
+      }
+      EXPECT_EQ(alone.result.guessed_tokens, 0u);
+    }
+    EXPECT_GT(right, 100u);
+    EXPECT_LT(right, guessed);   // wrong ones were tried, too
+  }
+}
+
 TEST(Engine, EndsAGrammarWhereNothingMayFollow) {
   const auto engine = make_engine();
   GenerateRequest request = request_of(*engine, "hello world", 30);

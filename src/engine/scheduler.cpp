@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "engine/prompt_lookup.h"
 
 namespace lyceum::engine {
 
@@ -12,6 +13,7 @@ namespace {
 
 constexpr double kStepSecondsTarget = 0.25;
 constexpr size_t kPromptBudgetMin = 32;
+constexpr size_t kGuessRowsMax = 16;   // a step's decoding rows, guesses included: where weights are read from memory they cost little up to there
 
 }  // namespace
 
@@ -52,6 +54,8 @@ struct Scheduler::Sequence {
   size_t published = 0;             // blocks that were published or taken from others
   uint64_t parent;                  // serial of the last of those
 
+  PromptLookup lookup;
+  std::vector<int32_t> guesses;     // computed in this step after the last of `tokens`
   Sampler sampler;
   text::StreamDecoder decoder;
   StopMatcher matcher;
@@ -187,6 +191,8 @@ void Scheduler::plan() {
   planned_.clear();
   computing_.clear();
   size_t budget = prompt_budget();
+  const auto decoding = static_cast<size_t>(std::ranges::count_if(running_, [](const SequencePtr& each) { return each->decoding(); }));
+  guesses_left_ = options_.prompt_lookup && decoding < kGuessRowsMax ? kGuessRowsMax - decoding : 0;
   const std::vector<SequencePtr> order = running_;
   for (const SequencePtr& sequence : order) {
     if (std::ranges::find(running_, sequence) == running_.end()) continue;  // gave up its blocks meanwhile
@@ -210,6 +216,7 @@ bool Scheduler::plan_one(const SequencePtr& sequence, size_t rows_max) {
     if (beyond < rows) rows -= beyond;  // end at a block border, so that whole blocks can be shared
   }
   if (!reserve(sequence, sequence->computed + rows)) return false;
+  guess(*sequence);
   if (sequence->has_full_block() && rows >= kBlockTokens) computing_.insert(sequence->key_at(sequence->computed));
   planned_.push_back({sequence, rows});
   return true;
@@ -225,6 +232,23 @@ void Scheduler::take_published(Sequence& sequence) {
     sequence.published = sequence.blocks.size();
     if (sequence.tokens.size() == sequence.prompt_tokens) sequence.result.cached_prompt_tokens += kBlockTokens;
   }
+}
+
+// Nobody gives up a block for a guess, and none goes beyond what the answer may have.
+void Scheduler::guess(Sequence& sequence) {
+  sequence.guesses.clear();
+  if (!sequence.decoding() || guesses_left_ == 0) return;
+  const size_t answer_left = sequence.max_tokens - sequence.result.completion_tokens;
+  const std::span<const int32_t> found = sequence.lookup.propose(sequence.tokens, std::min(guesses_left_, answer_left - 1));
+  size_t room = sequence.blocks.size() * kBlockTokens - sequence.computed - 1;
+  if (found.size() > room) {
+    if (KvBlock* block = kv_.try_allocate()) {
+      sequence.blocks.push_back(block);
+      room += kBlockTokens;
+    }
+  }
+  sequence.guesses.assign(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min(found.size(), room)));
+  guesses_left_ -= sequence.guesses.size();
 }
 
 bool Scheduler::reserve(const SequencePtr& sequence, size_t positions) {
@@ -246,16 +270,19 @@ void Scheduler::compute() {
   std::vector<int32_t> ids;
   std::vector<ForwardSpan> spans;
   std::vector<size_t> rows;
-  std::vector<SequencePtr> ready;
+  std::vector<Ready> ready;
   for (const auto& [sequence, count] : planned_) {
     const auto first = sequence->tokens.begin() + static_cast<ptrdiff_t>(sequence->computed);
     ids.insert(ids.end(), first, first + static_cast<ptrdiff_t>(count));
-    const std::span<KvBlock* const> blocks(sequence->blocks.data(), (sequence->computed + count + kBlockTokens - 1) / kBlockTokens);
-    spans.push_back({count, sequence->computed, sequence->rope_length, sequence->adapter.adapter.get(), blocks});
     if (count == sequence->left()) {
-      rows.push_back(ids.size() - 1);
-      ready.push_back(sequence);
+      ready.push_back({sequence, rows.size()});
+      for (size_t i = 0; i <= sequence->guesses.size(); ++i) rows.push_back(ids.size() - 1 + i);
     }
+    ids.insert(ids.end(), sequence->guesses.begin(), sequence->guesses.end());
+    sequence->result.guessed_tokens += static_cast<uint32_t>(sequence->guesses.size());
+    const size_t all = count + sequence->guesses.size();
+    const std::span<KvBlock* const> blocks(sequence->blocks.data(), (sequence->computed + all + kBlockTokens - 1) / kBlockTokens);
+    spans.push_back({all, sequence->computed, sequence->rope_length, sequence->adapter.adapter.get(), blocks});
   }
   forward_.run(ids, spans);
   for (const auto& [sequence, count] : planned_) {
@@ -274,10 +301,28 @@ void Scheduler::publish_full_blocks(Sequence& sequence) {
   }
 }
 
-void Scheduler::sample_and_deliver(kernels::Rows logits, const std::vector<SequencePtr>& ready) {
+void Scheduler::sample_and_deliver(kernels::Rows logits, const std::vector<Ready>& ready) {
   std::vector<GeneratedToken> tokens(ready.size());
-  pool_.run(ready.size(), [&](size_t i, unsigned) { tokens[i] = sample(*ready[i], {logits.row(i), logits.columns}); });
-  for (size_t i = 0; i < ready.size(); ++i) deliver(*ready[i], std::move(tokens[i]));
+  pool_.run(ready.size(), [&](size_t i, unsigned) { tokens[i] = sample(*ready[i].sequence, {logits.row(ready[i].row), logits.columns}); });
+  for (size_t i = 0; i < ready.size(); ++i) {
+    deliver(*ready[i].sequence, std::move(tokens[i]));
+    if (!ready[i].sequence->guesses.empty()) take_right_guesses(*ready[i].sequence, logits, ready[i].row + 1);
+  }
+}
+
+// The row of a guess holds what follows it, if it was right.
+void Scheduler::take_right_guesses(Sequence& sequence, kernels::Rows logits, size_t row) {
+  size_t right = 0;
+  for (const int32_t guess : sequence.guesses) {
+    if (sequence.finished || sequence.tokens.back() != guess) break;
+    ++right;
+    ++sequence.result.right_guesses;   // before the delivery, which may end the request
+    ++sequence.computed;
+    publish_full_blocks(sequence);
+    deliver(sequence, sample(sequence, {logits.row(row++), logits.columns}));
+  }
+  sequence.lookup.learn(sequence.guesses.size(), right);
+  sequence.guesses.clear();
 }
 
 bool Scheduler::ends(const Sequence& sequence, int32_t id) const {

@@ -5,6 +5,9 @@
 //      ▲                  │ no block left: the youngest gives up its blocks and waits again
 //      └──────────────────┘ (its tokens so far are recomputed; its text and random state are kept)
 //
+// Beside the next token of a sequence a step may compute guesses of those after it (prompt_lookup.h): those that sampling confirms, each
+// from its own row, are delivered at once; keys and values of the others are overwritten.
+//
 // While others decode, the prompt budget follows the measured speed so that a step stays near kStepSecondsTarget.
 #pragma once
 
@@ -39,6 +42,7 @@ struct SchedulerOptions {
   uint32_t context = 0;
   uint32_t step_tokens_max = 512;
   Products products = Products::exact;
+  bool prompt_lookup = true;
   std::vector<int32_t> eos_ids;
 };
 
@@ -65,10 +69,16 @@ class Scheduler {
   void plan();
   bool plan_one(const SequencePtr& sequence, size_t rows_max);
   void take_published(Sequence& sequence);
+  void guess(Sequence& sequence);
   bool reserve(const SequencePtr& sequence, size_t positions);
   void compute();
   void publish_full_blocks(Sequence& sequence);
-  void sample_and_deliver(kernels::Rows logits, const std::vector<SequencePtr>& ready);
+  struct Ready {
+    SequencePtr sequence;
+    size_t row;                                     // of its logits; those of its guesses follow
+  };
+  void sample_and_deliver(kernels::Rows logits, const std::vector<Ready>& ready);
+  void take_right_guesses(Sequence& sequence, kernels::Rows logits, size_t row);
   GeneratedToken sample(Sequence& sequence, std::span<float> logits) const noexcept;   // any thread; id -1: sequence.failure says why there is none
   bool advance(Sequence& sequence, int32_t id) const noexcept;                         // in its grammar; true: nothing may follow
   bool ends(const Sequence& sequence, int32_t id) const;                               // an eos or stop id
@@ -94,10 +104,11 @@ class Scheduler {
   std::vector<SequencePtr> running_;                // oldest first
   struct Planned {
     SequencePtr sequence;
-    size_t rows;
+    size_t rows;                                    // without guesses
   };
   std::vector<Planned> planned_;
   std::unordered_set<BlockKey, BlockKeyHash> computing_;   // full prompt blocks that this step computes
+  size_t guesses_left_ = 0;                                // rows that guesses may still take in this step
   double seconds_per_prompt_token_ = 0;
   uint64_t arrivals_ = 0;
   std::thread thread_;

@@ -39,7 +39,7 @@ class LlamaStyle final : public AnswerStyle {
     return {{"index", 0}, {"content", content}, {"stop", true}, {"model", job_.model}, {"tokens_predicted", usage.completion}, {"tokens_evaluated", usage.prompt}, {"tokens_cached", usage.cached}, {"truncated", false},
             {"stop_type", type}, {"stopping_word", result_.stop_string},
             {"timings", json::object{{"prompt_n", computed}, {"prompt_ms", usage.first_s * 1e3}, {"prompt_per_second", usage.first_s > 0 ? static_cast<double>(computed) / usage.first_s : 0},
-                                     {"predicted_n", usage.completion}, {"predicted_ms", answer_s * 1e3}, {"predicted_per_second", answer_s > 0 ? static_cast<double>(usage.completion) / answer_s : 0}}}};
+                                     {"draft_n", result_.guessed_tokens}, {"draft_n_accepted", result_.right_guesses}, {"predicted_n", usage.completion}, {"predicted_ms", answer_s * 1e3}, {"predicted_per_second", answer_s > 0 ? static_cast<double>(usage.completion) / answer_s : 0}}}};
   }
 
   const GenerationJob& job_;
