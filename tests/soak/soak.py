@@ -192,7 +192,7 @@ class Soak:
         self.engines, self.seen_engines, self.crashes = set(world.MODELS), set(), []
         world.make_files(folder / "files")
         self.server = world.start(folder, "loaded", "--engine-kv-mib", str(KV_MIB), "--engine-idle-seconds", str(IDLE_S), "--engines-max", str(ENGINES_MAX))
-        self.reference = world.start(folder, "reference", "--engine-threads", "1", "--engines-max", "8", "--engine-idle-seconds", "0")
+        self.reference = world.start(folder, "reference", "--engine-threads", "1", "--engine-prompt-lookup", "false", "--engines-max", "8", "--engine-idle-seconds", "0")
         self.catalogue = Catalogue(self.reference, doors.Wishes(random.Random(arguments.seed)))
         self.watch = Watch({"the hub": self.server.process.pid, "the deployed engine": self.find_engines()[world.CODER]})
 
