@@ -7,6 +7,7 @@
 #include "kernels/convert.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/layer_norm.h"
 #include "kernels/matmul.h"
 
 namespace lyceum::engine {
@@ -96,16 +97,8 @@ ConstRows EncoderForward::labels(ConstRows firsts) {
 }
 
 void EncoderForward::normalise(const models::LayerNorm& norm) {
-  const size_t columns = encoder_.config.hidden;
-  pool_.run(total_, [&](size_t row, unsigned) {
-    float* values = hidden_.data() + row * columns;
-    double sum = 0, squares = 0;
-    for (size_t i = 0; i < columns; ++i) sum += static_cast<double>(values[i]);
-    const double mean = sum / static_cast<double>(columns);
-    for (size_t i = 0; i < columns; ++i) squares += (static_cast<double>(values[i]) - mean) * (static_cast<double>(values[i]) - mean);
-    const double scale = 1.0 / std::sqrt(squares / static_cast<double>(columns) + static_cast<double>(encoder_.config.norm_epsilon));
-    for (size_t i = 0; i < columns; ++i) values[i] = static_cast<float>((static_cast<double>(values[i]) - mean) * scale) * norm.weight[i] + norm.bias[i];
-  });
+  const Rows hidden(hidden_.data(), total_, encoder_.config.hidden);
+  kernels::layer_norm(pool_, hidden, norm.weight.data(), norm.bias.data(), encoder_.config.norm_epsilon, hidden);
 }
 
 void EncoderForward::multiply(const models::Linear& linear, ConstRows x, Rows y, Write write) {
