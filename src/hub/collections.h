@@ -22,7 +22,8 @@ struct Collection {
   bool is_private = false;
   int64_t position = 0, modified_ms = 0, upvotes = 0, items = 0;
   bool upvoted = false;              // by the caller
-  std::string full_slug() const { return owner.name + "/" + slug + "-" + public_id; }
+  std::string unique_slug() const { return slug + "-" + public_id; }
+  std::string full_slug() const { return owner.name + "/" + unique_slug(); }
 };
 
 struct CollectionItem {

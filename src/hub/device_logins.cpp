@@ -141,8 +141,7 @@ OauthAnswer DeviceLogins::refresh(std::string_view client_id, std::string_view r
       Caller actor;
       actor.user = user;
       audit_.record(database, actor, "oauth.reuse", user->name, {{"grant", grant}});
-      database.run("DELETE FROM tokens WHERE oauth_grant = ?", grant);
-      database.run("DELETE FROM oauth_grants WHERE id = ?", grant);
+      Tokens::remove_sign_in(database, grant);
       return void(out = refusal("invalid_grant"));
     }
     database.run("UPDATE oauth_refresh_tokens SET used_ms = ? WHERE hash = ? AND used_ms = 0", now, Blob{hash});

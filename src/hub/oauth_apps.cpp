@@ -312,8 +312,7 @@ void OauthApps::end_grant(Database& database, const StoredCode& code, const std:
   actor.address = address;
   actor.user = code.user;
   audit_.record(database, actor, "oauth.reuse", code.user.name, {{"client", code.app.client_id}, {"grant", code.grant}});
-  database.run("DELETE FROM tokens WHERE oauth_grant = ?", code.grant);
-  database.run("DELETE FROM oauth_grants WHERE id = ?", code.grant);
+  Tokens::remove_sign_in(database, code.grant);
   database.run("DELETE FROM oauth_codes WHERE hash = ?", Blob{code.hash});
 }
 

@@ -161,6 +161,11 @@ size_t Tokens::revoke_leaked(const Caller& actor, const std::vector<std::string>
   return revoked;
 }
 
+void Tokens::remove_sign_in(Database& database, int64_t oauth_grant) {
+  database.run("DELETE FROM tokens WHERE oauth_grant = ?", oauth_grant);
+  database.run("DELETE FROM oauth_grants WHERE id = ?", oauth_grant);
+}
+
 bool Tokens::end_sign_in(const Caller& actor, std::string_view text) {
   const std::string hash = sha256_raw(text);
   bool ended = false;
@@ -175,8 +180,7 @@ bool Tokens::end_sign_in(const Caller& actor, std::string_view text) {
       grant = rows.integer(0);
       user = rows.text(1);
     }
-    database.run("DELETE FROM tokens WHERE oauth_grant = ?", grant);
-    database.run("DELETE FROM oauth_grants WHERE id = ?", grant);
+    remove_sign_in(database, grant);
     audit_.record(database, actor, "token.revoke", user, {{"sign_in", grant}, {"reason", "ended by the application"}});
   });
   return ended;

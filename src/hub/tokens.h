@@ -42,6 +42,8 @@ class Tokens {
   size_t revoke_leaked(const Caller& actor, const std::vector<std::string>& texts);  // whoever holds a token may end it
   // Ends the sign-in of an application that this access or refresh token came from, with everything it got (RFC 7009). False: there is none.
   bool end_sign_in(const Caller& actor, std::string_view text);
+  // The same inside a running transaction, for whoever knows the sign-in: its tokens, and what could renew them.
+  static void remove_sign_in(Database& database, int64_t oauth_grant);
   // nullopt: no such token, or it has expired.
   std::optional<Caller> authenticate(std::string_view text);
   // For claims that were signed for a token: the token as it is now.

@@ -95,7 +95,7 @@ http::Response create_collection(Context& context) {
   }
   const hub::Collection made = collections.create(context.caller, owner, title, find_string(body, "description").value_or(""), find_bool(body, "private").value_or(false));
   if (const json::object* item = find_object(body, "item")) collections.add_item(context.caller, made, get_string(*item, "type"), get_string(*item, "id"), "");
-  return json_answer(full_json(context, collections.get(context.caller, made.owner.name, made.slug + "-" + made.public_id)));
+  return json_answer(full_json(context, collections.get(context.caller, made.owner.name, made.unique_slug())));
 }
 
 http::Response describe_collection(Context& context) { return json_answer(full_json(context, named(context))); }
