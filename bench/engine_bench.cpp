@@ -7,7 +7,6 @@
 // One JSON object a line and measurement. GB/s counts the weights that a step reads, once; the share is of what a plain read of memory
 // gets in the same minute on the same threads. bench/engine.py runs it by turns with llama.cpp.
 #include <algorithm>
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -17,12 +16,12 @@
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "base/files.h"
 #include "engine/forward.h"
 #include "engine/sampler.h"
+#include "engine/speed.h"
 #include "kernels/convert.h"
 #include "kernels/dispatch.h"
 #include "models/bind.h"
@@ -98,127 +97,41 @@ std::shared_ptr<const models::Decoder> open_model(const Options& options) {
   return models::load_decoder(options.model);
 }
 
-// Bytes of weights that one step reads: all but the embedding table, of which it reads a row a token (unless it is the head too).
-uint64_t bytes_of_step(const models::Decoder& decoder) {
-  uint64_t total = 0;
-  for (const models::NamedWeight& weight : models::list_weights(decoder)) {
-    if (weight.name == "model.embed_tokens.weight" && !decoder.config.tied_embeddings) continue;
-    total += weight.view.rows * tensor::row_bytes(weight.view.dtype, weight.view.columns);
-  }
-  return total;
-}
-
-// Reads 512 MiB with all threads, best of five, GB/s.
-double probe_memory(ThreadPool& pool) {
-  constexpr size_t kTasks = 512, kWords = (1 << 20) / sizeof(uint64_t);
-  static const std::vector<uint64_t> memory(kTasks * kWords, 1);
-  std::atomic<uint64_t> sink{0};
-  double best = 0;
-  for (int round = 0; round < 5; ++round) {
-    const double started = monotonic_seconds();
-    pool.run(kTasks, [&](size_t task, unsigned) {
-      const uint64_t* words = memory.data() + task * kWords;
-      uint64_t sums[8] = {};
-      for (size_t i = 0; i < kWords; i += 8) {
-        for (size_t lane = 0; lane < 8; ++lane) sums[lane] += words[i + lane];
-      }
-      sink += std::accumulate(std::begin(sums), std::end(sums), uint64_t{0});
-    });
-    best = std::max(best, static_cast<double>(kTasks * kWords * sizeof(uint64_t)) / (monotonic_seconds() - started) * 1e-9);
-  }
-  return best;
-}
-
-// Time and CPU time since construction.
-struct Spent {
-  double wall = monotonic_seconds(), cpu = process_cpu_seconds();
-  void stop() {
-    wall = monotonic_seconds() - wall;
-    cpu = process_cpu_seconds() - cpu;
-  }
-};
-
 class Bench {
  public:
   explicit Bench(const Options& options)
       : options_(options), pool_(options.threads), decoder_(open_model(options)),
-        layout_{decoder_->config.layers, size_t{decoder_->config.kv_heads} * decoder_->config.head_dim, tensor::DType::f16}, kv_(layout_, 8ULL << 30),
-        forward_(*decoder_, pool_, &layout_, options.products == "exact" ? Products::exact : Products::integer) {}
+        test_(*decoder_, pool_, options.products == "exact" ? Products::exact : Products::integer) {}
 
   void run() {
-    bench_prompt(std::min<size_t>(options_.prompt, 16));   // pages and tables are there from here on
+    test_.prompt(std::clamp<size_t>(options_.prompt, 1, 16));   // pages and tables are there from here on
     bandwidth_ = probe_memory(pool_);
     std::printf("{\"what\":\"memory\",\"gb_s\":%.2f,\"threads\":%u,\"isa\":\"%s\",\"parameters\":%zu,\"weights_gb\":%.4f}\n", bandwidth_, pool_.size(),
-                std::string(kernels::name(kernels::current_isa())).c_str(), static_cast<size_t>(decoder_->parameters()), static_cast<double>(bytes_of_step(*decoder_)) * 1e-9);
-    if (options_.prompt > 0) print("prompt", 1, options_.prompt, bench_prompt(options_.prompt), 0);
+                std::string(kernels::name(kernels::current_isa())).c_str(), static_cast<size_t>(decoder_->parameters()), static_cast<double>(footprint_.step_weights) * 1e-9);
+    if (options_.prompt > 0) print("prompt", 1, options_.prompt, test_.prompt(options_.prompt), 0);
     for (const size_t sequences : options_.sequences) {
-      if (options_.decode > 0) print("decode", sequences, options_.decode * sequences, bench_decode(sequences), options_.decode);
+      if (options_.decode > 0) print("decode", sequences, options_.decode * sequences, test_.decode(sequences, options_.decode), options_.decode);
     }
   }
 
  private:
   static void print_number(const char* key, double value) { std::printf(",\"%s\":%.5g", key, value); }
   // steps: how often all weights were read; 0 = that is no limit.
-  void print(const char* what, size_t sequences, size_t tokens, const Spent& spent, size_t steps) {
+  void print(const char* what, size_t sequences, size_t tokens, const SpeedTest::Spent& spent, size_t steps) {
     std::printf("{\"what\":\"%s\",\"sequences\":%zu,\"tokens\":%zu", what, sequences, tokens);
-    print_number("tokens_s", static_cast<double>(tokens) / spent.wall);
-    print_number("cpu_s", spent.cpu);
-    print_number("gflop_s", 2e-9 * static_cast<double>(decoder_->parameters()) * static_cast<double>(tokens) / spent.wall);
-    if (steps > 0) print_number("of_memory", static_cast<double>(bytes_of_step(*decoder_) * steps) * 1e-9 / spent.wall / bandwidth_);
+    print_number("tokens_s", static_cast<double>(tokens) / spent.wall_s);
+    print_number("cpu_s", spent.cpu_s);
+    print_number("gflop_s", 2e-9 * static_cast<double>(footprint_.step_parameters) * static_cast<double>(tokens) / spent.wall_s);
+    if (steps > 0) print_number("of_memory", static_cast<double>(footprint_.step_weights * steps) * 1e-9 / spent.wall_s / bandwidth_);
     std::printf("}\n");
     std::fflush(stdout);
-  }
-  std::vector<KvBlock*> take_blocks(size_t tokens) {
-    std::vector<KvBlock*> blocks;
-    while (blocks.size() * kBlockTokens < tokens) {
-      blocks.push_back(kv_.try_allocate());
-      if (blocks.back() == nullptr) throw Error(Code::too_large, "the cache is too small for this benchmark");
-    }
-    return blocks;
-  }
-  void give_back(const std::vector<KvBlock*>& blocks) {
-    for (KvBlock* block : blocks) kv_.release(*block);
-  }
-
-  Spent bench_prompt(size_t tokens) {
-    const std::vector<KvBlock*> blocks = take_blocks(std::max<size_t>(tokens, 1));
-    std::vector<int32_t> ids(std::max<size_t>(tokens, 1));
-    for (size_t i = 0; i < ids.size(); ++i) ids[i] = static_cast<int32_t>(i * 37 % decoder_->config.vocab);
-    const size_t last = ids.size() - 1;
-    const ForwardSpan span{ids.size(), 0, ids.size(), nullptr, blocks};
-    Spent spent;
-    forward_.run(ids, {&span, 1});
-    forward_.logits({&last, 1});
-    spent.stop();
-    give_back(blocks);
-    return spent;
-  }
-
-  Spent bench_decode(size_t sequences) {
-    std::vector<std::vector<KvBlock*>> blocks;
-    for (size_t i = 0; i < sequences; ++i) blocks.push_back(take_blocks(options_.decode + 1));
-    std::vector<int32_t> ids(sequences, 7);
-    std::vector<size_t> rows(sequences);
-    std::iota(rows.begin(), rows.end(), size_t{0});
-    Spent spent;
-    for (size_t step = 0; step <= options_.decode; ++step) {
-      if (step == 1) spent = {};   // the first one grows buffers
-      std::vector<ForwardSpan> spans;
-      for (size_t i = 0; i < sequences; ++i) spans.push_back({1, step, options_.decode + 1, nullptr, blocks[i]});
-      forward_.run(ids, spans);
-      forward_.logits(rows);
-    }
-    spent.stop();
-    for (const auto& each : blocks) give_back(each);
-    return spent;
   }
 
   Options options_;
   ThreadPool pool_;
   std::shared_ptr<const models::Decoder> decoder_;
-  KvLayout layout_;
-  KvPool kv_;
-  Forward forward_;
+  Footprint footprint_ = measure_footprint(*decoder_);
+  SpeedTest test_;
   double bandwidth_ = 0;
 };
 

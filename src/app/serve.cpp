@@ -18,6 +18,7 @@
 #include "app/starter.h"
 #include "base/event_log.h"
 #include "base/files.h"
+#include "base/memory.h"
 #include "base/sd_notify.h"
 #include "cli/settings.h"
 #include "cli/store_settings.h"
@@ -72,6 +73,20 @@ hub::User administrator(hub::Hub& hub, const cli::Settings& settings) {
 void choose_log_format(const std::string& format) {
   if (format == "json") return use_json_log();
   if (format != "text") throw Error(Code::invalid_argument, "setting --log-format is text or json, not '" + format + "'");
+}
+
+api::EngineManagerOptions engine_options(const cli::Settings& settings) {
+  api::EngineManagerOptions out;
+  out.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads")), "--kv-mib", std::to_string(settings.number("engine-kv-mib"))};
+  if (!settings.yes("engine-prompt-lookup")) out.extra_arguments.push_back("--no-prompt-lookup");
+  if (!settings.yes("engine-integer")) out.extra_arguments.push_back("--exact");
+  out.engines_max = static_cast<unsigned>(settings.number("engines-max"));
+  out.kv_bytes = static_cast<uint64_t>(settings.number("engine-kv-mib")) << 20;
+  const auto memory_mib = static_cast<uint64_t>(settings.number("engines-memory-mib"));
+  out.memory_max = memory_mib != 0 ? memory_mib << 20 : read_memory_state().total / 10 * 9;
+  out.place_wait_s = static_cast<double>(settings.number("engines-wait-seconds"));
+  out.idle_seconds_max = static_cast<double>(settings.number("engine-idle-seconds"));
+  return out;
 }
 
 http::ServerOptions server_options(const cli::Settings& settings) {
@@ -141,13 +156,7 @@ int serve(const Args& args) {
   const auto hub = hub::Hub::open(hub_options, clock);
   const auto token = fill_new_hub(*hub, settings);
 
-  api::EngineManagerOptions engine_options;
-  engine_options.extra_arguments = {"--threads", std::to_string(settings.number("engine-threads")), "--kv-mib", std::to_string(settings.number("engine-kv-mib"))};
-  if (!settings.yes("engine-prompt-lookup")) engine_options.extra_arguments.push_back("--no-prompt-lookup");
-  if (!settings.yes("engine-integer")) engine_options.extra_arguments.push_back("--exact");
-  engine_options.engines_max = static_cast<unsigned>(settings.number("engines-max"));
-  engine_options.idle_seconds_max = static_cast<double>(settings.number("engine-idle-seconds"));
-  api::EngineManager engines(engine_options);
+  api::EngineManager engines(engine_options(settings));
   api::XetIndexer indexer(*hub);
   api::Operations operations;
   api::RateLimits limits(clock, {settings.number("rate-limit-api"), settings.number("rate-limit-files"), settings.number("sign-in-failures")});

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/large_file.h"
 #include "base/lru_cache.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/random.h"
 #include "base/threads.h"
@@ -194,6 +195,13 @@ TEST(LargeFileWriter, WritesWhatItWasGiven) {
       EXPECT_THROW(LargeFileWriter{path}, Error);  // it exists
     }
   }
+}
+
+TEST(Memory, IsWhatThisMachineHas) {
+  const MemoryState state = read_memory_state();
+  EXPECT_GT(state.total, 64u << 20);
+  EXPECT_GT(state.available, 0u);
+  EXPECT_LE(state.available, state.total);
 }
 
 }  // namespace

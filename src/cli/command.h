@@ -36,6 +36,7 @@ void print_json(const json::value& value);   // pretty, to stdout
 void configure_pull(Options& options, const Globals& globals, Run& run);
 void configure_push(Options& options, const Globals& globals, Run& run);
 void configure_inspect(Options& options, const Globals& globals, Run& run);
+void configure_bench(Options& options, const Globals& globals, Run& run);
 void configure_run(Options& options, const Globals& globals, Run& run);
 void configure_tune(Options& options, const Globals& globals, Run& run);
 void configure_pretrain(Options& options, const Globals& globals, Run& run);

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "cli/hub_client.h"
 #include "cli/settings.h"
@@ -51,8 +52,8 @@ Finding find_program(const std::string& name, const std::string& why) {
 }
 
 Finding memory() {
-  const auto bytes = static_cast<uint64_t>(::sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(::sysconf(_SC_PAGE_SIZE));
-  return {"memory", human_bytes(bytes), bytes >= (4ULL << 30), "less than 4 GiB: only very small models will fit"};
+  const MemoryState state = read_memory_state();
+  return {"memory", human_bytes(state.available) + " available of " + human_bytes(state.total), state.total >= (4ULL << 30), "less than 4 GiB: only very small models will fit"};
 }
 
 Finding disk(const fs::path& folder) {

@@ -1,6 +1,7 @@
 #include "cli/hub_client.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 
@@ -165,6 +166,20 @@ std::string HubClient::read(const RepoName& repo, const std::string& path) {
   http::ClientRequest req;
   req.target = web_path(repo) + "/resolve/" + http::percent_encode(repo.revision) + "/" + encode_path(path);
   return request(std::move(req)).body;
+}
+
+std::string HubClient::read_range(const RepoName& repo, const std::string& path, uint64_t begin, uint64_t bytes) {
+  if (bytes == 0) return {};
+  http::ClientRequest req;
+  req.target = web_path(repo) + "/resolve/" + http::percent_encode(repo.revision) + "/" + encode_path(path);
+  req.headers.set("Range", fmt::format("bytes={}-{}", begin, begin + bytes - 1));
+  std::string out;
+  request(std::move(req), [&](std::string_view piece) {
+    out += piece;
+    return out.size() <= bytes;   // a server that ignores Range sends everything
+  });
+  if (out.size() != bytes) throw Error(Code::unprocessable, fmt::format("{}: asked for {} bytes from {} on, got {}", path, bytes, begin, out.size()));
+  return out;
 }
 
 std::optional<std::string> HubClient::find_text(const RepoName& repo, const std::string& path) {

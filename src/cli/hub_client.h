@@ -56,6 +56,7 @@ class HubClient {
 
   RemoteTree tree(const RepoName& repo);
   std::string read(const RepoName& repo, const std::string& path);             // a whole small file
+  std::string read_range(const RepoName& repo, const std::string& path, uint64_t begin, uint64_t bytes);   // exactly these; Error(unprocessable) if the hub sends others
   std::optional<std::string> find_text(const RepoName& repo, const std::string& path);  // nullopt on 404
   // Resumes from target + ".part"; checks size and digest before the file gets its name.
   void download(const RepoName& repo, const RemoteFile& file, const fs::path& target, const std::function<void(uint64_t)>& on_bytes);

@@ -53,6 +53,8 @@ constexpr SettingRow kRows[] = {
     {"engine-kv-mib", "LYCEUM_ENGINE_KV_MIB", "1024", "memory of each engine process for keys and values, of all its requests and kept prefixes together, in MiB"},
     {"engine-idle-seconds", "LYCEUM_ENGINE_IDLE_SECONDS", "900", "an engine process that no request has used for so long ends, unless its model is deployed; 0: never"},
     {"engines-max", "LYCEUM_ENGINES_MAX", "4", "engine processes kept in memory; the least recently used one leaves first"},
+    {"engines-memory-mib", "LYCEUM_ENGINES_MEMORY_MIB", "0", "memory of all engine processes together, by the size of their weights and caches; 0: nine tenths of this machine's, or of what its control group allows"},
+    {"engines-wait-seconds", "LYCEUM_ENGINES_WAIT_SECONDS", "60", "how long a request waits for a place while every engine is in use"},
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include "engine/adapter.h"
 #include "engine/assets.h"
 #include "engine/fim.h"
+#include "engine/kv_layout.h"
 #include "engine/scheduler.h"
 #include "kernels/dispatch.h"
 #include "models/load.h"
@@ -20,15 +21,6 @@ namespace lyceum::engine {
 namespace {
 
 constexpr size_t kLogitRowsAtOnce = 64;
-
-KvLayout make_layout(const models::Decoder& decoder, const EngineOptions& options) {
-  using tensor::DType;
-  DType dtype = decoder.embedding.weight.dtype == DType::f32 ? DType::f32 : DType::f16;
-  if (options.kv_type == EngineOptions::KvType::f32) dtype = DType::f32;
-  if (options.kv_type == EngineOptions::KvType::f16) dtype = DType::f16;
-  if (options.kv_type == EngineOptions::KvType::bf16) dtype = DType::bf16;
-  return {decoder.config.layers, size_t{decoder.config.kv_heads} * decoder.config.head_dim, dtype};
-}
 
 // `given`, then anything.
 grammar::Grammar begins_with(const std::string& given) {
@@ -46,7 +38,7 @@ class DecoderEngine final : public Engine {
     static_cast<void>(kernels::current_isa());  // an instruction set that was forced wrongly is refused here, not in a kernel
     if (options.context_max != 0) context_ = std::min(context_, options.context_max);
     SchedulerOptions scheduling;
-    scheduling.layout = make_layout(*decoder_, options);
+    scheduling.layout = make_kv_layout(*decoder_, options.kv_type);
     scheduling.kv_bytes_max = options.kv_bytes_max;
     scheduling.sequences_max = std::max(options.sequences_max, 1u);
     scheduling.context = context_;

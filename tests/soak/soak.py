@@ -144,7 +144,7 @@ class Stream(threading.Thread):
 
     def check(self, wish, expected, stream, status, raw):
         tally = self.soak.tally
-        if status == 503 and b"engine places are in use" in raw:
+        if status == 503 and b"engine places" in raw and b"stayed in use" in raw:
             return tally.count("no place")
         if wish.refused:
             clear = doors.is_clear_refusal(status, raw, wish.refused)

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/progress.h"
 #include "http/client.h"
 
 namespace lyceum::api {
@@ -42,13 +43,31 @@ bool answers(const EngineManager::Process& process) {
 
 }  // namespace
 
+uint64_t expected_memory(const std::filesystem::path& model, uint64_t kv_bytes) {
+  namespace fs = std::filesystem;
+  std::error_code gone;
+  uint64_t weights = 0;
+  if (fs::is_directory(model, gone)) {
+    for (const auto& entry : fs::directory_iterator(model, gone)) {
+      if (entry.path().extension() == ".safetensors" || entry.path().extension() == ".gguf") weights += fs::file_size(entry.path(), gone);
+    }
+  } else if (fs::exists(model, gone)) {
+    weights = fs::file_size(model, gone);
+  }
+  return weights + std::min(weights, kv_bytes);
+}
+
 struct EngineManager::State : EngineLock {
   using Phase = Process::Phase;
 
   explicit State(EngineManagerOptions given) : options(std::move(given)) {}
 
-  std::shared_ptr<Process> find_or_start(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started);
-  void make_room(std::unique_lock<std::mutex>& held);
+  std::shared_ptr<Process> find_usable(const EngineRequest& request);
+  std::shared_ptr<Process> start_in_turn(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started);
+  bool has_room(uint64_t memory);
+  bool make_room(uint64_t memory, std::unique_lock<std::mutex>& held);
+  bool send_a_busy_one_away();
+  [[noreturn]] void throw_no_room(uint64_t memory);
   void retire(const std::string& key);
   void end_idle_engines();
   // Holds an adapter that is loaded; null if it is not.
@@ -69,6 +88,9 @@ struct EngineManager::State : EngineLock {
   uint64_t counter = 0;
   std::map<std::string, std::shared_ptr<Process>> processes;
   std::vector<std::shared_ptr<Process>> retired;
+  std::vector<std::weak_ptr<Process>> leaving;   // what was retired, until it has ended: it still takes its place
+  std::deque<uint64_t> queue;                    // requests that wait for a place, by number
+  uint64_t arrivals = 0;
   bool closing = false;
   std::condition_variable closed;
 };
@@ -80,43 +102,109 @@ void EngineManager::State::retire(const std::string& key) {
   Process& process = *found->second;
   process.stop_when_free = true;
   if (process.leases == 0) process.ask_to_end();
+  leaving.push_back(found->second);
   retired.push_back(std::move(found->second));
   processes.erase(found);
 }
 
-void EngineManager::State::make_room(std::unique_lock<std::mutex>& held) {
-  while (processes.size() >= options.engines_max) {
+// Lock held, as in all of these.
+bool EngineManager::State::has_room(uint64_t memory) {
+  std::erase_if(leaving, [](const auto& one) {
+    const auto process = one.lock();
+    return process == nullptr || process->phase == Phase::dead;
+  });
+  size_t places = 0;
+  uint64_t used = 0;
+  const auto count = [&](const Process& process) {
+    ++places;
+    if (process.phase != Phase::dead) used += process.memory;
+  };
+  for (const auto& [key, process] : processes) count(*process);
+  for (const auto& one : leaving) {
+    if (const auto process = one.lock()) count(*process);
+  }
+  return places < options.engines_max && (options.memory_max == 0 || used + memory <= options.memory_max);
+}
+
+// Ends engines that nobody uses, the least recently used first, until there is room; false: all that are left are in use.
+bool EngineManager::State::make_room(uint64_t memory, std::unique_lock<std::mutex>& held) {
+  while (!has_room(memory)) {
     const Process* victim = nullptr;
     for (const auto& [key, process] : processes) {
       if (process->leases > 0 || process->phase == Phase::starting) continue;
       const auto rank = [](const Process& one) { return std::pair(one.phase != Phase::dead && one.pinned, one.last_used); };
       if (victim == nullptr || rank(*process) < rank(*victim)) victim = process.get();
     }
-    if (victim == nullptr) {
-      throw Error(Code::unavailable, fmt::format("All {} engine places are in use; try again later, or start the hub with a larger --engines-max", options.engines_max));
-    }
+    if (victim == nullptr) return false;
     log::info("engine {} makes room", victim->label);
     retire(std::string(victim->key));
     bury(held);
   }
+  return true;
 }
 
-std::shared_ptr<EngineManager::Process> EngineManager::State::find_or_start(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started) {
-  const auto found = processes.find(request.key);
-  if (found != processes.end()) {
-    const auto process = found->second;
-    process->pinned = process->pinned || request.pinned;
-    if (process->phase != Phase::dead) return process;
-    if (!process->was_ready && monotonic_seconds() - process->died_at < kRetryAfterFailure) return process;
-    if (process->was_ready) log::warn("engine {} died ({}); starting it again", process->label, process->end);
-    retire(request.key);
+// It takes no new requests and ends with the last it has. False: there is none that may be sent away.
+bool EngineManager::State::send_a_busy_one_away() {
+  const Process* victim = nullptr;
+  for (const auto& [key, process] : processes) {
+    if (process->pinned || process->phase != Phase::ready) continue;
+    if (victim == nullptr || process->last_used < victim->last_used) victim = process.get();
   }
-  make_room(held);
-  if (const auto again = processes.find(request.key); again != processes.end()) return again->second;
-  const auto process = std::make_shared<Process>(*this, options, request, sockets.path() / fmt::format("{}.sock", ++counter));
-  processes[request.key] = process;
-  started = true;
-  return process;
+  if (victim == nullptr) return false;
+  log::info("engine {} takes no new requests: others have waited for {} s", victim->label, options.turn_after_s);
+  retire(std::string(victim->key));
+  return true;
+}
+
+void EngineManager::State::throw_no_room(uint64_t memory) {
+  if (options.memory_max != 0 && memory > options.memory_max) {
+    throw Error(Code::unprocessable, fmt::format("This model needs about {} and all engines together may have {}: use a smaller file of it (Q4_K_M, say), or start the hub with a "
+                                                 "larger --engines-memory-mib", human_bytes(memory), human_bytes(options.memory_max)), "model_too_large");
+  }
+  throw Error(Code::unavailable, fmt::format("All engine places ({}, {} together) stayed in use for {} s; try again later, or start the hub with a larger --engines-max or "
+                                             "--engines-memory-mib", options.engines_max, options.memory_max == 0 ? "any memory" : human_bytes(options.memory_max), options.place_wait_s));
+}
+
+// The engine of this key, unless there is none or it died some time ago.
+std::shared_ptr<EngineManager::Process> EngineManager::State::find_usable(const EngineRequest& request) {
+  const auto found = processes.find(request.key);
+  if (found == processes.end()) return nullptr;
+  const auto process = found->second;
+  process->pinned = process->pinned || request.pinned;
+  if (process->phase != Phase::dead) return process;
+  if (!process->was_ready && monotonic_seconds() - process->died_at < kRetryAfterFailure) return process;
+  if (process->was_ready) log::warn("engine {} died ({}); starting it again", process->label, process->end);
+  retire(request.key);
+  return nullptr;
+}
+
+std::shared_ptr<EngineManager::Process> EngineManager::State::start_in_turn(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started) {
+  const uint64_t memory = expected_memory(request.model, options.kv_bytes);
+  if (options.memory_max != 0 && memory > options.memory_max) throw_no_room(memory);
+  const uint64_t number = ++arrivals;
+  queue.push_back(number);
+  const std::shared_ptr<void> place_in_line(nullptr, [&](void*) {
+    std::erase(queue, number);
+    changed.notify_all();
+  });
+  const double begin = monotonic_seconds();
+  bool asked = false;
+  while (true) {
+    if (auto process = find_usable(request)) return process;   // another request has started it meanwhile
+    const bool first = queue.front() == number;
+    if (first && make_room(memory, held)) {
+      if (auto process = find_usable(request)) return process;   // making room waits without the lock
+      const auto process = std::make_shared<Process>(*this, options, request, memory, sockets.path() / fmt::format("{}.sock", ++counter));
+      processes[request.key] = process;
+      started = true;
+      return process;
+    }
+    const double waited = monotonic_seconds() - begin;
+    if (waited >= options.place_wait_s) throw_no_room(memory);
+    if (first && !asked && waited >= options.turn_after_s) asked = send_a_busy_one_away();
+    const double until = first && !asked && waited < options.turn_after_s ? std::min(options.turn_after_s, options.place_wait_s) : options.place_wait_s;
+    changed.wait_for(held, std::chrono::duration<double>(until - waited));
+  }
 }
 
 // A thread's work until the manager closes. It also reaps engines that left the table while requests used them.
@@ -195,14 +283,17 @@ EngineManager::Lease EngineManager::ensure(const EngineRequest& request) {
   State& state = *state_;
   std::unique_lock held(state.mutex);
   bool started = false;
-  const auto process = state.find_or_start(request, held, started);
+  auto process = state.find_usable(request);
+  if (process == nullptr) process = state.start_in_turn(request, held, started);
   ++process->leases;
   Lease lease;
   lease.process_ = process;
   lease.release_ = std::shared_ptr<void>(nullptr, [state = state_, process](void*) {
     const std::lock_guard lock(state->mutex);
     process->last_used = monotonic_seconds();
-    if (--process->leases == 0 && process->stop_when_free) process->ask_to_end();
+    if (--process->leases > 0) return;
+    if (process->stop_when_free) process->ask_to_end();
+    state->changed.notify_all();   // who waits for a place may have it
   });
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(state.options.start_timeout_s);
   while (process->phase == Process::Phase::starting && std::chrono::steady_clock::now() < deadline) {
@@ -261,6 +352,11 @@ std::string EngineManager::why_it_failed(const Lease& lease) const {
 void EngineManager::stop(const std::string& key) {
   std::unique_lock held(state_->mutex);
   state_->retire(key);
+}
+
+size_t EngineManager::waiting() const {
+  const std::lock_guard lock(state_->mutex);
+  return state_->queue.size();
 }
 
 std::vector<EngineManager::Status> EngineManager::list() const {

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <optional>
 #include <thread>
 
 #include "api/openai/engine_server.h"
@@ -124,6 +126,7 @@ TEST(EngineManager, StartsAgainAfterACrashAndLoadsAdaptersAgain) {
 TEST(EngineManager, StopsTheLeastRecentlyUsedAndSparesTheBusyAndPinned) {
   EngineManagerOptions options;
   options.engines_max = 2;
+  options.place_wait_s = 0.2;
   EngineManager manager(options);
   manager.ensure({"pinned", "/m", "me/p", true});
   manager.ensure({"a", "/m", "me/a"});
@@ -137,6 +140,100 @@ TEST(EngineManager, StopsTheLeastRecentlyUsedAndSparesTheBusyAndPinned) {
   }
   manager.ensure({"c", "/m", "me/c"});
   EXPECT_EQ(pid_of(manager, "b"), 0);
+}
+
+TEST(EngineManager, LetsRequestsWaitForAPlaceInTheirOrder) {
+  EngineManagerOptions options;
+  options.engines_max = 1;
+  EngineManager manager(options);
+  auto busy = std::make_optional(manager.ensure({"a", "/m", "me/a"}));
+  std::mutex mutex;
+  std::vector<std::string> served;
+  std::vector<std::thread> callers;
+  for (const char* key : {"b", "c", "d"}) {
+    callers.emplace_back([&, key] {
+      const auto lease = manager.ensure({key, "/m", std::string("me/") + key});
+      const std::lock_guard lock(mutex);
+      served.emplace_back(key);
+    });
+    const double begin = monotonic_seconds();
+    while (manager.waiting() < callers.size() && monotonic_seconds() - begin < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ASSERT_EQ(manager.waiting(), callers.size());
+  }
+  manager.ensure({"a", "/m", "me/a"});   // what is there serves on
+  busy.reset();
+  for (std::thread& one : callers) one.join();
+  EXPECT_EQ(served, (std::vector<std::string>{"b", "c", "d"}));
+  EXPECT_EQ(manager.waiting(), 0u);
+}
+
+TEST(EngineManager, GivesTheFirstInLineItsTurnWhenOthersNeverPause) {
+  EngineManagerOptions options;
+  options.engines_max = 1;
+  options.turn_after_s = 0.2;
+  options.place_wait_s = 20;
+  EngineManager manager(options);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> users;
+  for (int i = 0; i < 4; ++i) {
+    users.emplace_back([&, i] {   // so many that it is next to never free
+      while (!stop) {
+        const auto lease = manager.ensure({"a", "/m", "me/a"});
+        std::this_thread::sleep_for(std::chrono::milliseconds(31 + 10 * i));
+      }
+    });
+  }
+  const double begin = monotonic_seconds();
+  while (pid_of(manager, "a") == 0 && monotonic_seconds() - begin < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_NO_THROW(manager.ensure({"b", "/m", "me/b"}));
+  const double served = monotonic_seconds();
+  while (pid_of(manager, "a") == 0 && monotonic_seconds() - served < 5) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_NE(pid_of(manager, "a"), 0);   // and gets its place back
+  stop = true;
+  for (std::thread& one : users) one.join();
+}
+
+TEST(EngineManager, SparesWhatIsDeployedAndSaysThatThereIsNoPlace) {
+  EngineManagerOptions options;
+  options.engines_max = 1;
+  options.place_wait_s = 0.4;
+  options.turn_after_s = 0.1;
+  EngineManager manager(options);
+  const auto busy = manager.ensure({"a", "/m", "me/a", true});
+  try {
+    manager.ensure({"b", "/m", "me/b"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unavailable);
+    EXPECT_NE(std::string(error.what()).find("--engines-max"), std::string::npos) << error.what();
+  }
+  EXPECT_NE(pid_of(manager, "a"), 0);
+  EXPECT_EQ(manager.waiting(), 0u);
+}
+
+TEST(EngineManager, KeepsToItsMemory) {
+  const TempFolder folder;
+  for (const auto& [name, size] : {std::pair{"small.gguf", 3000}, {"other.gguf", 3000}, {"large.gguf", 9000}}) write_file_durable(folder.path() / name, std::string(size, 'x'));
+  EngineManagerOptions options;
+  options.kv_bytes = 1000;
+  options.memory_max = 7999;   // one of the small ones
+  EngineManager manager(options);
+  EXPECT_EQ(expected_memory(folder.path() / "small.gguf", 1000), 4000u);
+  EXPECT_EQ(expected_memory(folder.path() / "small.gguf", 1 << 20), 6000u);
+  EXPECT_EQ(expected_memory(folder.path(), 1000), 16000u);
+  EXPECT_EQ(expected_memory(folder.path() / "none", 1000), 0u);
+  manager.ensure({"small", folder.path() / "small.gguf", "me/small"});
+  manager.ensure({"other", folder.path() / "other.gguf", "me/other"});
+  EXPECT_EQ(pid_of(manager, "small"), 0);
+  EXPECT_NE(pid_of(manager, "other"), 0);
+  try {
+    manager.ensure({"large", folder.path() / "large.gguf", "me/large"});
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), Code::unprocessable);
+    EXPECT_EQ(error.tag(), "model_too_large");
+  }
+  EXPECT_NE(pid_of(manager, "other"), 0);   // nothing was ended in vain
 }
 
 TEST(EngineManager, KeepsAnAdapterThatARequestUses) {

@@ -53,8 +53,9 @@ class SpawnAttributes {
 
 }  // namespace
 
-EngineManager::Process::Process(EngineLock& lock, const EngineManagerOptions& options, const EngineRequest& request, const std::filesystem::path& given_socket)
-    : key(request.key), label(request.label), socket(given_socket), pinned(request.pinned), last_used(monotonic_seconds()), lock_(lock) {
+EngineManager::Process::Process(EngineLock& lock, const EngineManagerOptions& options, const EngineRequest& request, uint64_t expected_memory,
+                                const std::filesystem::path& given_socket)
+    : key(request.key), label(request.label), memory(expected_memory), socket(given_socket), pinned(request.pinned), last_used(monotonic_seconds()), lock_(lock) {
   std::vector<std::string> arguments{options.program, "engine", "--socket", socket.string(), "--model", request.model.string(), "--name", label, "--lifeline"};
   arguments.insert(arguments.end(), options.extra_arguments.begin(), options.extra_arguments.end());
   std::vector<char*> pointers;

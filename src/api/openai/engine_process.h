@@ -21,7 +21,8 @@ struct EngineManager::Process {
   enum class Phase { starting, ready, dead };
 
   // Starts the program. Error(unavailable) if that fails.
-  Process(EngineLock& lock, const EngineManagerOptions& options, const EngineRequest& request, const std::filesystem::path& socket);
+  Process(EngineLock& lock, const EngineManagerOptions& options, const EngineRequest& request, uint64_t memory,
+          const std::filesystem::path& socket);
   ~Process();  // ends it, by force after a while
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
@@ -31,6 +32,7 @@ struct EngineManager::Process {
   std::string address() const { return "unix:" + socket.string(); }
 
   const std::string key, label;
+  const uint64_t memory;
   const std::filesystem::path socket;
   // Guarded by the lock:
   Phase phase = Phase::starting;

@@ -1,0 +1,14 @@
+#include "engine/kv_layout.h"
+
+namespace lyceum::engine {
+
+KvLayout make_kv_layout(const models::Decoder& decoder, EngineOptions::KvType type) {
+  using tensor::DType;
+  DType dtype = decoder.embedding.weight.dtype == DType::f32 ? DType::f32 : DType::f16;
+  if (type == EngineOptions::KvType::f32) dtype = DType::f32;
+  if (type == EngineOptions::KvType::f16) dtype = DType::f16;
+  if (type == EngineOptions::KvType::bf16) dtype = DType::bf16;
+  return {decoder.config.layers, size_t{decoder.config.kv_heads} * decoder.config.head_dim, dtype};
+}
+
+}  // namespace lyceum::engine
