@@ -70,7 +70,7 @@ void ActivationBlocks::set(ThreadPool& pool, ConstRows x) {
   });
 }
 
-bool has_integer_product(tensor::DType dtype) noexcept { return tensor::block_size(dtype) > 1; }
+bool has_integer_product(tensor::DType dtype) noexcept { return tensor::block_size(dtype) > 1 && dtype != tensor::DType::nf4; }
 
 void matmul_integer(ThreadPool& pool, const ActivationBlocks& x, std::span<const IntegerProduct> products) noexcept {
   if (x.rows() == 0) return;

@@ -57,7 +57,7 @@ struct IntegerProduct {
   float scale = 1.0f;
 };
 
-// Is there an integer product with weights of this type? All block types; not float ones.
+// Is there an integer product with weights of this type? All block types but nf4, whose levels are no whole numbers; not float ones.
 bool has_integer_product(tensor::DType dtype) noexcept;
 
 // y (+)= scale * x · weightᵀ + bias for each, as one loop over the pool. REQUIRES: has_integer_product, weight.columns == x.columns().

@@ -12,6 +12,7 @@
 #include "kernels/attention.h"
 #include "kernels/dispatch.h"
 #include "kernels/integer.h"
+#include "kernels/nf4.h"
 #include "kernels/optimizer.h"
 #include "kernels/rope.h"
 #include "kernels/rows.h"

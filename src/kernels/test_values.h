@@ -60,6 +60,10 @@ inline void fill_blocks(tensor::DType dtype, std::byte* out, size_t bytes, TestV
   const size_t size = tensor::row_bytes(dtype, tensor::block_size(dtype));
   for (std::byte* block = out; block != out + bytes; block += size) {
     if (dtype == tensor::DType::mxfp4) block[0] = static_cast<std::byte>(122 + static_cast<int>(random.next() * 3.0f));
+    if (dtype == tensor::DType::nf4) {
+      const float scale = 0.1f * std::fabs(random.next());
+      std::memcpy(block, &scale, sizeof scale);
+    }
     for (const size_t offset : half_offsets(dtype)) {
       const uint16_t half = f32_to_f16(0.01f * random.next());
       std::memcpy(block + offset, &half, 2);

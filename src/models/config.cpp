@@ -4,6 +4,7 @@
 #include <array>
 
 #include "models/architecture.h"
+#include "models/bitsandbytes.h"
 #include "models/load.h"
 
 namespace lyceum::models {
@@ -55,6 +56,7 @@ void refuse_unimplemented(const json::object& config, std::span<const std::strin
   }
   if (const auto* quantization = find_object(config, "quantization_config")) {
     const std::string method = find_string(*quantization, "quant_method").value_or("unnamed");
+    if (method == "bitsandbytes") return check_bitsandbytes_config(*quantization);
     refuse_field("quantization_config.quant_method", method, "use the unquantised weights, or a GGUF file of the model");
   }
 }

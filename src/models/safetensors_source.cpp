@@ -4,6 +4,7 @@
 #include "base/files.h"
 #include "formats/safetensors.h"
 #include "models/bind.h"
+#include "models/bitsandbytes.h"
 #include "models/load.h"
 #include "models/sources.h"
 
@@ -15,12 +16,18 @@ constexpr uint64_t kConfigBytesMax = 4u << 20;
 
 class SafetensorsSource final : public WeightSource {
  public:
-  SafetensorsSource(const formats::SafetensorsModel& model, std::string folder) : model_(model), folder_(std::move(folder)) {}
+  // nf4: matrices in 4 bits are read, too, for a caller that keeps take_storage().
+  SafetensorsSource(const formats::SafetensorsModel& model, std::string folder, bool nf4) : model_(model), folder_(std::move(folder)), nf4_(nf4) {}
 
   tensor::WeightView find(const std::string& name, const TensorShape& shape) override {
     const auto found = model_.find(name);
     if (!found) return {};
     used_.insert(name);
+    if (nf4_ && found->tensor->dtype == "U8" && !shape.vector) {
+      auto weight = find_bitsandbytes(model_, name, shape.rows, shape.columns, used_);
+      storage_.push_back(std::move(weight->storage));
+      return weight->view;
+    }
     const auto fail = [&](const std::string& why) {
       throw Error(Code::unprocessable, found->file->string() + ": tensor " + name + " " + why);
     };
@@ -28,7 +35,7 @@ class SafetensorsSource final : public WeightSource {
     const bool fits = shape.vector ? stored == std::vector<uint64_t>{shape.columns} : stored == std::vector<uint64_t>{shape.rows, shape.columns};
     if (!fits) fail("has shape " + describe_stored(stored) + "; the configuration says " + describe(shape));
     const auto dtype = find_dtype(found->tensor->dtype);
-    if (!dtype) fail("has dtype " + found->tensor->dtype + "; supported are F32, F16 and BF16");
+    if (!dtype) fail("has dtype " + found->tensor->dtype + "; supported are F32, F16, BF16 and NF4 as bitsandbytes stores it");
     return {found->bytes.data(), *dtype, shape.rows, shape.columns};
   }
 
@@ -42,6 +49,8 @@ class SafetensorsSource final : public WeightSource {
   }
 
   std::string what() const override { return folder_; }
+  // What was not used as it lies in the file.
+  std::vector<std::shared_ptr<void>> take_storage() { return std::move(storage_); }
 
  private:
   static std::string describe_stored(const std::vector<uint64_t>& shape) {
@@ -52,22 +61,25 @@ class SafetensorsSource final : public WeightSource {
 
   const formats::SafetensorsModel& model_;
   std::string folder_;
+  bool nf4_;
   std::set<std::string> used_;
+  std::vector<std::shared_ptr<void>> storage_;
 };
 
 }  // namespace
 
 std::unique_ptr<WeightSource> make_safetensors_source(const formats::SafetensorsModel& model, std::string folder) {
-  return std::make_unique<SafetensorsSource>(model, std::move(folder));
+  return std::make_unique<SafetensorsSource>(model, std::move(folder), false);
 }
 
 std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder) {
   const std::filesystem::path config_path = folder / "config.json";
   DecoderConfig config = read_config(read_file(config_path, kConfigBytesMax), config_path.string());
   auto model = std::make_shared<formats::SafetensorsModel>(folder);
-  SafetensorsSource source(*model, folder.string());
+  SafetensorsSource source(*model, folder.string(), true);
   auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));
   decoder->storage.push_back(model);
+  for (auto& each : source.take_storage()) decoder->storage.push_back(std::move(each));
   return decoder;
 }
 

@@ -13,6 +13,7 @@ TEST(DType, StatesBytesOfARow) {
   EXPECT_EQ(row_bytes(DType::q4_0, 64), 36u);
   EXPECT_EQ(row_bytes(DType::q4_k, 512), 288u);
   EXPECT_EQ(row_bytes(DType::mxfp4, 64), 34u);
+  EXPECT_EQ(row_bytes(DType::nf4, 128), 72u);
 }
 
 TEST(DType, NamesItselfAsFilesDo) {

@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/source_dir.h"
 #include "formats/safetensors.h"
+#include "models/bitsandbytes.h"
 #include "models/load.h"
 #include "tuning/model/network.h"
 #include "tuning/trainer.h"
@@ -159,6 +160,33 @@ TEST_P(LoraRun, FiftyStepsOverABfloat16BaseStayNearTheFloat32Curve) {
   EXPECT_LT(worst, 2e-3);
   std::printf("%s over a bfloat16 base: losses within %.1e of float32\n", GetParam().folder.c_str(), worst);
 }
+
+struct QloraCase {
+  std::string folder;
+  bool is_double = false, dora = false, saved = false;   // saved: the base as transformers wrote it in 4 bits, not quantised here
+};
+class QloraRun : public testing::TestWithParam<QloraCase> {};
+
+TEST_P(QloraRun, FiftyStepsAgreeWithPeftAndBitsandbytes) {
+  const fs::path root = kGoldens / "qlora", folder = root / GetParam().folder;
+  ThreadPool pool(2);
+  auto decoder = models::load_decoder(GetParam().saved ? folder / "base_4bit" : root / "llama_wide/base");
+  if (!GetParam().saved) decoder = models::with_nf4_linears(decoder, GetParam().is_double, pool);
+  ASSERT_EQ(decoder->layers[0].down.weight.dtype, tensor::DType::nf4);
+  ASSERT_NE(decoder->head.weight.dtype, tensor::DType::nf4);
+  const auto model = make_lora_model(decoder, {.r = 4, .alpha = 8, .dora = GetParam().dora});
+  read_adapter(folder / "initial", *model);
+  const double worst = run_recorded_steps(*model, load_expected(folder), 1, 1e-3);
+  EXPECT_LT(worst, 1e-4);
+  double furthest = 0;
+  ASSERT_NO_FATAL_FAILURE(expect_final_adapter(*model, folder, furthest));
+  std::printf("QLoRA %s%s: losses within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), GetParam().saved ? ", base saved in 4 bits" : "", worst, furthest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Bases, QloraRun,
+                         testing::Values(QloraCase{"llama_wide"}, QloraCase{"llama_wide", false, false, true}, QloraCase{"llama_wide_double", true}, QloraCase{"llama_wide_double", true, false, true},
+                                         QloraCase{"llama_wide_dora", false, true}),
+                         [](const auto& each) { return each.param.folder + (each.param.saved ? "_saved" : ""); });
 
 class FullRun : public testing::TestWithParam<const char*> {};
 

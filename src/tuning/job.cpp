@@ -12,6 +12,7 @@
 #include "base/files.h"
 #include "base/hash.h"
 #include "base/threads.h"
+#include "models/bitsandbytes.h"
 #include "models/load.h"
 #include "text/bpe_trainer.h"
 #include "tuning/checkpoint.h"
@@ -181,7 +182,8 @@ class Job {
       const auto decoder = models::make_decoder(json::serialize(pretrain_config(recipe_)));
       model_ = make_random_model(*decoder, recipe_.seed);
     } else {
-      const auto decoder = models::load_decoder(spec_.base_folder);
+      auto decoder = models::load_decoder(spec_.base_folder);
+      if (recipe_.load_in_4bit) decoder = models::with_nf4_linears(decoder, recipe_.bnb_4bit_use_double_quant, pool_);
       facts_.base_sha256 = weight_hashes(spec_.base_folder);
       model_ = recipe_.method == "lora" ? make_lora_model(decoder, lora_options(recipe_)) : make_full_model(*decoder);
     }

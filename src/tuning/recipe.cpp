@@ -81,6 +81,18 @@ Key key(std::string_view name, T Recipe::* member, std::vector<std::string_view>
           [member](const Recipe& recipe) { return write_value(recipe.*member); }};
 }
 
+// LLaMA-Factory says quantization_bit: 4.
+Key four_bit_key() {
+  Key out = key("load_in_4bit", &Recipe::load_in_4bit, {"quantization_bit"}, "QLoRA: the base's linear layers but the head are in 4 bits (NF4) while it trains; a base saved so needs no key");
+  const auto read_flag = out.read;
+  out.read = [read_flag](Recipe& recipe, const json::value& value) {
+    const bool number = value.is_number();
+    if (number && value.to_number<double>() != 4) throw Error(Code::unsupported, "recipe key 'load_in_4bit': a base is trained on in 4 bits or as it is, not in " + json::serialize(value));
+    read_flag(recipe, number ? json::value(true) : value);
+  };
+  return out;
+}
+
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = {
       key("method", &Recipe::method, {"finetuning_type", "adapter"}, "lora, full, or pretrain (from scratch)"),
@@ -138,6 +150,9 @@ const std::vector<Key>& keys() {
       key("loraplus_lr_ratio", &Recipe::loraplus_lr_ratio, {}, "LoRA+: the learning rate of B (and of DoRA's magnitudes) over that of A, which is learning_rate; 16 is usual, 0 = one rate"),
       key("use_dora", &Recipe::use_dora, {"peft_use_dora"}, "DoRA: the adapted weight's row lengths are learned apart from their directions"),
       key("target_modules", &Recipe::target_modules, {"lora_target", "lora_target_modules"}, "module names; all-linear by default"),
+      four_bit_key(),
+      key("bnb_4bit_use_double_quant", &Recipe::bnb_4bit_use_double_quant, {"double_quantization", "use_bnb_nested_quant"}, "load_in_4bit: the scales in 8 bits, too (4.13 instead of 4.5 bits a weight where it is stored)"),
+      key("bnb_4bit_quant_type", &Recipe::bnb_4bit_quant_type, {"quantization_type"}, "load_in_4bit: nf4, the only one there is"),
       key("save_steps", &Recipe::save_steps, {}, "a checkpoint every so many steps"),
       key("save_dtype", &Recipe::save_dtype, {}, "full models: bf16 or f32"),
   };
@@ -225,6 +240,8 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.loraplus_lr_ratio == 0 || recipe.method == "lora", "loraplus_lr_ratio needs method lora: it is the rate of B over that of A");
   require(recipe.lora_r >= 1 && recipe.lora_r <= 4096, "lora_r must be between 1 and 4096");
   require(recipe.max_steps > 0 || recipe.num_epochs > 0, "num_epochs or max_steps must be above 0");
+  require(!recipe.load_in_4bit || recipe.method == "lora", "load_in_4bit needs method lora: weights in 4 bits are not trained themselves");
+  require(recipe.bnb_4bit_quant_type == "nf4", "bnb_4bit_quant_type must be nf4, not '" + recipe.bnb_4bit_quant_type + "'");
   require(recipe.method != "pretrain" || !recipe.model.empty(), "pretrain needs 'model', the config.json of the new model");
   parse_schedule(recipe.lr_scheduler);
 }
@@ -236,6 +253,11 @@ Recipe recipe_from_json(const json::object& object) {
   std::set<std::string_view> seen;
   for (const auto& item : object) {
     const Key& known = get_key(item.key());
+    if (known.name == "method" && item.value() == "qlora") {   // Axolotl's adapter: qlora
+      recipe.load_in_4bit = true;
+      seen.insert(known.name);
+      continue;
+    }
     require(seen.insert(known.name).second, "'" + std::string(item.key()) + "' sets '" + std::string(known.name) + "' a second time");
     if (!item.value().is_null()) known.read(recipe, item.value());
   }

@@ -76,6 +76,9 @@ struct Recipe {
   bool use_dora = false;
   double loraplus_lr_ratio = 0;           // LoRA+: the learning rate of B over that of A; 0 = one rate
   std::vector<std::string> target_modules;   // empty = all linear layers but the head
+  bool load_in_4bit = false;              // QLoRA: the base's linear layers in NF4, quantised as they are loaded
+  bool bnb_4bit_use_double_quant = false; // their scales in 8 bits
+  std::string bnb_4bit_quant_type = "nf4";
 
   // Running and saving.
   uint64_t save_steps = 0;                // 0 = at the end only

@@ -34,6 +34,12 @@ static inline __m256i look_up(const int8_t* levels, __m256i q) {
   return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(levels))), q);
 }
 
+// The values in the lanes as places in kNf4Levels.
+static inline __m256 nf4_levels(__m256i q) {
+  const __m256 low = _mm256_permutevar8x32_ps(_mm256_loadu_ps(kNf4Levels), q), high = _mm256_permutevar8x32_ps(_mm256_loadu_ps(kNf4Levels + 8), q);
+  return _mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32(q, 28)));
+}
+
 static inline int byte_at(const std::byte* p, int i) { return static_cast<int>(p[i]); }
 
 // Of one block, value by value in the lanes. `add` is used if the type has it.
@@ -105,6 +111,17 @@ struct Parts<tensor::DType::mxfp4> : Layout<32, 17, 1, false> {
     return one_scale(scale);
   }
   static inline __m256i part(const std::byte* p, int) { return look_up(kTwiceFp4, nibbles(p + 1)); }
+};
+
+// Its part() gives places in kNf4Levels, not values.
+template <>
+struct Parts<tensor::DType::nf4> : Layout<64, 36, 1, false> {
+  static inline Scales scales(const std::byte* p) {
+    float scale;
+    std::memcpy(&scale, p, 4);
+    return one_scale(scale);
+  }
+  static inline __m256i part(const std::byte* p, int i) { return nibbles(p + 4 + i * 16); }
 };
 
 template <>
@@ -212,6 +229,7 @@ static inline void with_block_type(tensor::DType dtype, const Use& use) {
     case tensor::DType::q5_1: use.template operator()<tensor::DType::q5_1>(); break;
     case tensor::DType::iq4_nl: use.template operator()<tensor::DType::iq4_nl>(); break;
     case tensor::DType::mxfp4: use.template operator()<tensor::DType::mxfp4>(); break;
+    case tensor::DType::nf4: use.template operator()<tensor::DType::nf4>(); break;
     case tensor::DType::q2_k: use.template operator()<tensor::DType::q2_k>(); break;
     case tensor::DType::q3_k: use.template operator()<tensor::DType::q3_k>(); break;
     case tensor::DType::q4_k: use.template operator()<tensor::DType::q4_k>(); break;
@@ -224,11 +242,17 @@ static inline void with_block_type(tensor::DType dtype, const Use& use) {
   }
 }
 
-template <bool Adds>
+template <tensor::DType D>
+static inline __m256 part_floats(__m128i q) {
+  if constexpr (D == tensor::DType::nf4) return nf4_levels(_mm256_cvtepi8_epi32(q));
+  return int8_floats(q);
+}
+
+template <tensor::DType D>
 static inline void emit16(__m128i q, float scale, float add, float* out) {
   for (int half = 0; half < 2; ++half, q = _mm_srli_si128(q, 8)) {
-    __m256 value = times(scale, int8_floats(q));
-    if constexpr (Adds) value = _mm256_add_ps(value, _mm256_set1_ps(add));
+    __m256 value = times(scale, part_floats<D>(q));
+    if constexpr (Parts<D>::kAdds) value = _mm256_add_ps(value, _mm256_set1_ps(add));
     _mm256_storeu_ps(out + half * 8, value);
   }
 }
@@ -246,8 +270,8 @@ static void dequantize_as(const std::byte* in, size_t count, float* out) {
     for (size_t part = 0; part < P::kSize / 32; ++part) {
       const __m256i whole = P::part(in, static_cast<int>(part));
       const size_t at = P::kScales == 1 ? 0 : part * static_cast<size_t>(P::kScales) / 8, next = P::kScales == 16 ? at + 1 : at;
-      emit16<P::kAdds>(_mm256_castsi256_si128(whole), scale[at], add[at], out + part * 32);
-      emit16<P::kAdds>(_mm256_extracti128_si256(whole, 1), scale[next], add[next], out + part * 32 + 16);
+      emit16<D>(_mm256_castsi256_si128(whole), scale[at], add[at], out + part * 32);
+      emit16<D>(_mm256_extracti128_si256(whole, 1), scale[next], add[next], out + part * 32 + 16);
     }
   }
 }
@@ -320,13 +344,13 @@ struct Eight {
   using P = Parts<D>;
   // Small whole numbers are moved to the top of their 32 bits, which is one step instead of two, and scaled down by as much, which is exact
   // unless the scale is next to the smallest float.
-  static constexpr bool kAtTop = D != tensor::DType::mxfp4;
+  static constexpr bool kAtTop = D != tensor::DType::mxfp4 && D != tensor::DType::nf4;
 
   __m256 scale[P::kScales], add[P::kAdds ? P::kScales : 1];
   __m256i bytes[8];  // of the part in hand: dword i of bytes[t] = values 4t to 4t + 3 of row i
 
   void load_scales(const std::byte* first, size_t stride) {
-    if constexpr (P::kScales == 1 && D != tensor::DType::mxfp4) {  // halves at the block's beginning
+    if constexpr (P::kScales == 1 && kAtTop) {  // halves at the block's beginning
       scale[0] = times(0x1p-24f, eight_halves(first, stride));
       if constexpr (P::kAdds) add[0] = eight_halves(first + 2, stride);
       return;
@@ -357,6 +381,7 @@ struct Eight {
     const __m256i lanes = _mm256_broadcastsi128_si256(_mm_setr_epi32(0, 0x04000000, 0x08000000, 0x0c000000));
     __m256i whole = _mm256_shuffle_epi8(bytes[t], _mm256_add_epi8(place, lanes));
     if constexpr (!kAtTop) whole = _mm256_srai_epi32(whole, 24);
+    if constexpr (D == tensor::DType::nf4) return _mm256_mul_ps(nf4_levels(whole), scale[at]);
     const __m256 value = _mm256_mul_ps(_mm256_cvtepi32_ps(whole), scale[at]);
     if constexpr (P::kAdds) return _mm256_add_ps(value, add[at]);
     return value;

@@ -351,7 +351,9 @@ static void integer_tile_as(const IntegerJob& job, size_t chunk0, size_t chunk1,
 
 static void integer_tile(const IntegerJob& job, size_t chunk0, size_t chunk1, size_t n0, size_t n1) noexcept {
   if (job.weight.rows < 8) return reference::integer_tile(job, chunk0, chunk1, n0, n1);
-  with_block_type(job.weight.dtype, [&]<tensor::DType D>() { integer_tile_as<D>(job, chunk0, chunk1, n0, n1); });
+  with_block_type(job.weight.dtype, [&]<tensor::DType D>() {
+    if constexpr (D != tensor::DType::nf4) integer_tile_as<D>(job, chunk0, chunk1, n0, n1);
+  });
 }
 
 // ---- activations

@@ -9,6 +9,8 @@
 //     q5_1    d, m, bits u32, qs          d * q + m
 //     iq4_nl  d, qs                       d * kLevels[q]
 //     mxfp4   exponent u8, qs             2^(exponent - 128) * kTwiceFp4[q]
+//   64 values a block
+//     nf4     scale f32, qs[32] (16 bytes as above for each 32 values)   scale * kNf4Levels[q]
 //   256 values a block; sub-blocks of 16 or 32 have a scale and perhaps a minimum of 4, 6 or 8 bits
 //     q2_k    scales[16], qs[64], d, dmin         d * (s & 15) * q - dmin * (s >> 4)
 //     q3_k    high[32], qs[64], scales[12], d     d * (s - 32) * (q - 4), the third bit is in `high`
@@ -23,6 +25,7 @@
 #include <cstring>
 
 #include "kernels/convert.h"
+#include "kernels/nf4.h"
 
 namespace lyceum::kernels::reference {
 namespace {
@@ -118,6 +121,7 @@ BlockPart block_part(DType dtype, const std::byte* b, size_t i) noexcept {
     case DType::iq4_nl: return {kLevels[nibble(b + 2, i)], half_at(b, 0), 0};
     case DType::iq4_xs: return part_iq4_xs(b, i);
     case DType::mxfp4: return {kTwiceFp4[nibble(b + 1, i)], std::ldexp(1.0f, static_cast<int>(b[0]) - 128), 0};
+    case DType::nf4:   // its levels are no whole numbers: block_value
     case DType::f32:
     case DType::f16:
     case DType::bf16: break;
@@ -132,6 +136,11 @@ bool blocks_add(DType dtype) noexcept {
 size_t group_size(DType dtype) noexcept { return dtype == DType::q2_k || dtype == DType::q3_k || dtype == DType::q6_k ? 16 : 32; }
 
 float block_value(DType dtype, const std::byte* b, size_t i) noexcept {
+  if (dtype == DType::nf4) {
+    float scale;
+    std::memcpy(&scale, b, sizeof scale);
+    return kNf4Levels[nibble(b + 4 + i / 32 * 16, i % 32)] * scale;
+  }
   const BlockPart part = block_part(dtype, b, i);
   const float product = part.scale * static_cast<float>(part.whole);
   return blocks_add(dtype) ? product + part.add : product;

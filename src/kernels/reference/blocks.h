@@ -12,7 +12,7 @@ struct BlockPart {
   int whole;
   float scale, add;
 };
-// Value `index` of the block at `block`. REQUIRES: a block dtype, index < block_size(dtype).
+// Value `index` of the block at `block`. REQUIRES: a block dtype, for block_part not nf4, index < block_size(dtype).
 BlockPart block_part(tensor::DType dtype, const std::byte* block, size_t index) noexcept;
 float block_value(tensor::DType dtype, const std::byte* block, size_t index) noexcept;
 bool blocks_add(tensor::DType dtype) noexcept;

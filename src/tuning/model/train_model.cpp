@@ -90,11 +90,20 @@ class Builder {
   bool trainable_;
 };
 
+void refuse_quantised(const models::Decoder& decoder) {
+  for (const Linear* linear : models::list_linears(decoder)) {
+    if (tensor::block_size(linear->weight.dtype) == 1) continue;
+    throw Error(Code::unsupported, linear->name + " is stored as " + std::string(tensor::name(linear->weight.dtype)) +
+                                       ": all parameters can only be trained from float weights; train an adapter (method lora) over this base, or start from its unquantised weights");
+  }
+}
+
 std::unique_ptr<TrainModel> build(const models::Decoder& decoder, bool trainable) {
   if (const std::string_view part = models::find_engine_only_part(decoder.config); !part.empty()) {
     throw Error(Code::unsupported, decoder.config.architecture + " runs but cannot be trained here yet: " + std::string(part) +
                                        " have no backward pass; Llama, Mistral, Qwen2 and Qwen3 models can be trained");
   }
+  if (trainable) refuse_quantised(decoder);
   auto model = std::make_unique<TrainModel>();
   model->config = decoder.config;
   Builder builder(*model, trainable);

@@ -133,7 +133,8 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   out += "Trained with Lyceum on " + (spec.data_label.empty() ? std::string("private data") : spec.data_label) + ". The exact inputs, recipe and result hashes are in `lineage.json`; ";
   out += "`lyceum reproduce` runs it again and compares.\n\n| | |\n|---|---|\n";
   const auto row = [&](std::string_view label, const std::string& value) { out += fmt::format("| {} | {} |\n", label, value); };
-  row("method", lora ? fmt::format("{}, r {}, alpha {}{}", recipe.use_dora ? "DoRA" : "LoRA", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
+  row("method", lora ? fmt::format("{}{}, r {}, alpha {}{}", recipe.load_in_4bit ? "Q" : "", recipe.use_dora ? "DoRA" : "LoRA", recipe.lora_r, recipe.lora_alpha, recipe.use_rslora ? ", rank-stabilised" : "") : recipe.method);
+  if (recipe.load_in_4bit) row("base while training", fmt::format("linear layers in 4 bits (NF4{}); the adapter fits the unquantised base only as well as those 4 bits do", recipe.bnb_4bit_use_double_quant ? ", double-quantised" : ""));
   if (recipe.objective == "dpo") row("objective", fmt::format("DPO, beta {}{}; the reference is the base itself", recipe.dpo_beta, recipe.dpo_label_smoothing > 0 ? fmt::format(", label smoothing {}", recipe.dpo_label_smoothing) : ""));
   if (recipe.objective == "orpo") row("objective", fmt::format("ORPO, weight of the odds ratio {}", recipe.dpo_beta));
   row("trained parameters", fmt::format("{}", facts.trainable_parameters));

@@ -10,6 +10,11 @@
 
 namespace lyceum::tuning {
 
+struct MergeOptions {
+  std::string dtype;          // "f32", "bf16", "f16"; "" for each tensor's own; "nf4", "nf4-double": linear layers but the head as bitsandbytes stores them in 4 bits
+  bool dequantize = false;    // merge into what a base in 4 bits stands for; the result is not quantised
+};
+
 struct MergeReport {
   size_t modules = 0;                                 // that the adapter changed
   double largest_relative_change = 0;                 // of |W' - W| / |W| over the modules
@@ -17,10 +22,10 @@ struct MergeReport {
   std::map<std::string, std::string> output_sha256;
 };
 
-// dtype: "f32", "bf16", "f16", or "" for each tensor's own. The base is a safetensors folder with float weights: a quantised base is
-// refused, because what was rounded away once would be rounded again. Throws Error(unprocessable | unsupported) naming the module, also when a
+// The base is a safetensors folder with float weights: a quantised base is refused unless dequantize is set, because what was rounded away once
+// would be rounded again. Without an adapter (an empty path) the base alone is written in another dtype. Throws Error(unprocessable | unsupported) naming the module, also when a
 // merged value is not finite in the dtype; out is then left without a model. REQUIRES: out does not exist or is empty.
-MergeReport merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter, const std::filesystem::path& out, const std::string& dtype,
+MergeReport merge_adapter(const std::filesystem::path& base, const std::filesystem::path& adapter, const std::filesystem::path& out, const MergeOptions& options,
                           ThreadPool& pool);
 
 }  // namespace lyceum::tuning

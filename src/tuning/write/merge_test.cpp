@@ -38,7 +38,7 @@ TEST_P(Merge, GivesTheLossOfBaseAndAdapter) {
   read_adapter(kLora / name / "initial", *adapted);
   const TempFolder out;
   ThreadPool pool(2);
-  const MergeReport report = merge_adapter(base, kLora / name / "initial", out.path() / "merged", "", pool);
+  const MergeReport report = merge_adapter(base, kLora / name / "initial", out.path() / "merged", {}, pool);
   EXPECT_EQ(report.modules, 14u);
   EXPECT_GT(report.largest_relative_change, 0.0);
   const double wanted = loss_of(*adapted);
@@ -53,16 +53,55 @@ TEST(MergeRefusal, NamesWhatCannotBeMerged) {
   ThreadPool pool(1);
   const auto message = [&](const fs::path& base, const std::string& dtype) -> std::string {
     try {
-      merge_adapter(base, kLora / "llama_gqa/initial", out.path() / "x", dtype, pool);
+      merge_adapter(base, kLora / "llama_gqa/initial", out.path() / "x", {.dtype = dtype}, pool);
     } catch (const Error& error) {
       return error.what();
     }
     return "";
   };
-  EXPECT_NE(message(kLora / "llama_gqa/base", "q4").find("f32, bf16 or f16"), std::string::npos);
+  EXPECT_NE(message(kLora / "llama_gqa/base", "q4").find("f32, bf16, f16, nf4"), std::string::npos);
   EXPECT_FALSE(fs::exists(out.path() / "x/model.safetensors"));
   write_file_durable(out.path() / "x/other.txt", "x");
   EXPECT_NE(message(kLora / "llama_gqa/base", "").find("not an empty folder"), std::string::npos);
+}
+
+const fs::path kQlora = fs::path(kSourceDir) / "tests/goldens/tuning/qlora";
+
+std::string tensor_text(const formats::SafetensorsModel& model, const std::string& name) { return std::string(as_text(model.get(name).bytes)); }
+
+// Writing in 4 bits gives transformers' and bitsandbytes' file: every tensor's bytes.
+TEST(MergeNf4, WritesTheFourBitsThatBitsandbytesWrites) {
+  const TempFolder out;
+  ThreadPool pool(2);
+  for (const auto& [dtype, name] : {std::pair{"nf4", "llama_wide"}, std::pair{"nf4-double", "llama_wide_double"}}) {
+    const fs::path folder = out.path() / dtype;
+    merge_adapter(kQlora / "llama_wide/base", {}, folder, {.dtype = dtype}, pool);
+    const formats::SafetensorsModel ours(folder), theirs(kQlora / name / "base_4bit");
+    EXPECT_EQ(ours.names(), theirs.names());
+    for (const std::string& each : theirs.names()) {
+      const bool layer = each.find("proj") != std::string::npos;
+      if (!layer) continue;   // theirs are widened to float32
+      EXPECT_TRUE(tensor_text(ours, each) == tensor_text(theirs, each)) << each;
+    }
+    EXPECT_EQ(models::load_decoder(folder)->layers[0].q.weight.dtype, tensor::DType::nf4);
+  }
+}
+
+TEST(MergeNf4, ABaseInFourBitsIsMergedIntoOnlyWhenAsked) {
+  const fs::path base = kQlora / "llama_wide/base_4bit", adapter = kQlora / "llama_wide/initial";
+  const TempFolder out;
+  ThreadPool pool(2);
+  try {
+    merge_adapter(base, adapter, out.path() / "refused", {}, pool);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("--dequantize"), std::string::npos);
+  }
+  merge_adapter(base, adapter, out.path() / "merged", {.dtype = "f32", .dequantize = true}, pool);
+  const auto adapted = make_lora_model(models::load_decoder(base), {.r = 4, .alpha = 8});
+  read_adapter(adapter, *adapted);
+  const double wanted = loss_of(*adapted);
+  EXPECT_NEAR(loss_of(*make_full_model(*models::load_decoder(out.path() / "merged"))), wanted, 1e-5 * wanted);
 }
 
 TEST(MergeTied, HeadOfItsOwnWhereTheAdapterIsOnATiedHead) {
@@ -79,7 +118,7 @@ TEST(MergeTied, HeadOfItsOwnWhereTheAdapterIsOnATiedHead) {
                              {{"base_model.model.lm_head.lora_A.weight", "F32", {2, decoder->config.hidden}}, {"base_model.model.lm_head.lora_B.weight", "F32", {decoder->config.vocab, 2}}},
                              {{"format", "pt"}}, [&](const formats::SafetensorsSpec& spec) { return std::as_bytes(std::span(values).first(spec.shape[0] * spec.shape[1])); });
   ThreadPool pool(1);
-  const MergeReport report = merge_adapter(base, adapter, folder.path() / "out", "", pool);
+  const MergeReport report = merge_adapter(base, adapter, folder.path() / "out", {}, pool);
   EXPECT_TRUE(report.untied);
   const auto merged = models::load_decoder(folder.path() / "out");
   EXPECT_FALSE(merged->config.tied_embeddings);

@@ -7,15 +7,20 @@
                          float32), final.safetensors (the adapter after them)
     lora/<model>_<variant>/  the same over that model's base with rsLoRA, DoRA or LoRA+ (PEFT's optimizer); DoRA also has gradients.safetensors, the adapter's
                          gradients of the first row in float64
+    qlora/<model><variant>/  the same over a base in 4 bits (bitsandbytes: NF4, double-quantised, with DoRA): base/ in bfloat16, base_4bit/ as transformers saves it
     full/<model>/        50 steps over all parameters of lora/<model>/base: expected.json, final.safetensors
-    dpo/<model>_<variant>/, orpo/<model>/   50 steps of DPO (ORPO has no reference) from a saved adapter, its reference the model with the adapter off: losses, rewards and
+    optimizers/<name>/   50 steps over all parameters with 8-bit AdamW (bitsandbytes), Lion (bitsandbytes) and Muon (PyTorch's, its iteration in float32): expected.json,
+                         final.safetensors (of the first layer); 8-bit AdamW also the codes of one matrix after the first step
+    kto/<model>/         50 steps of KTO by TRL's formula, the mismatched answers those of the example before
+    dpo/<model>_<variant>/, orpo/<model>/   50 steps of DPO (_full: over all parameters, its reference a copy of the model) (ORPO has no reference) from a saved adapter, its reference the model with the adapter off: losses, rewards and
                          log-probabilities by TRL's names
 
-    python tests/goldens/tuning/make_goldens.py [folder…]       (needs torch, transformers, peft, safetensors; no folder = all)
+    python tests/goldens/tuning/make_goldens.py [folder…]       (needs torch, transformers, peft, safetensors, for qlora and optimizers bitsandbytes==0.50.2 and accelerate; no folder = all)
 
 Samples are packed first-fit into rows; isolation comes from a block-diagonal mask and restarting positions. The loss of a step is the
 sum over all its labelled tokens divided by their number, over all micro-batches.
 """
+import contextlib
 import json
 import pathlib
 import random
@@ -33,7 +38,10 @@ torch.set_num_threads(1)
 COMMON = dict(hidden_size=24, intermediate_size=40, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, vocab_size=61,
               max_position_embeddings=64, rms_norm_eps=1e-5, rope_theta=10000.0, tie_word_embeddings=False, hidden_act="silu",
               bos_token_id=None, eos_token_id=0, pad_token_id=None)
+# Columns of 64, so that rows are whole blocks in 4 bits.
+WIDE = dict(COMMON, hidden_size=64, intermediate_size=128)
 MODELS = {
+    "llama_wide": dict(WIDE, model_type="llama"),
     "llama_gqa": dict(COMMON, model_type="llama"),
     "llama_tied": dict(COMMON, model_type="llama", num_key_value_heads=4, tie_word_embeddings=True),
     "qwen2_bias": dict(COMMON, model_type="qwen2", rms_norm_eps=1e-6, rope_theta=1e6, tie_word_embeddings=True),
@@ -158,6 +166,91 @@ def adapter_gradients(folder, spec, row, options):
     return float(loss)
 
 
+class Together:
+    """Several optimizers as one."""
+
+    def __init__(self, *optimizers):
+        self.optimizers = optimizers
+
+    def step(self):
+        for optimizer in self.optimizers:
+            optimizer.step()
+
+    def zero_grad(self):
+        for optimizer in self.optimizers:
+            optimizer.zero_grad()
+
+
+def nearest_codes():
+    """bitsandbytes' CPU kernel looks 8-bit codes up on a grid of 65,536 values; the nearest ones are what its CUDA kernels and its PyTorch backend give."""
+    sys.path.insert(0, str(HERE.parent / "quants"))
+    from make_nf4 import quantize_blockwise
+    return quantize_blockwise
+
+
+def make_optimizer(name, model, rate):
+    """name: adamw_8bit, lion or muon. As transformers: biases and norms do not decay."""
+    parameters = list(model.named_parameters())
+    groups = [{"params": [p for _, p in parameters if p.dim() > 1], "weight_decay": 0.01}, {"params": [p for _, p in parameters if p.dim() < 2], "weight_decay": 0.0}]
+    if name == "muon":
+        import torch.optim._muon as muon
+
+        def orthogonalise(grad, coefficients, steps, eps):
+            a, b, c = coefficients
+            x = grad.T if grad.size(0) > grad.size(1) else grad
+            x = x / x.norm().clamp(min=eps)
+            for _ in range(steps):
+                square = x @ x.T
+                x = a * x + (b * square + c * square @ square) @ x
+            return x.T if grad.size(0) > grad.size(1) else x
+
+        muon._zeropower_via_newtonschulz = orthogonalise   # which rounds to bfloat16
+        table = lambda key: "embed_tokens" in key or "lm_head" in key
+        rest = [{"params": [p for key, p in parameters if p.dim() > 1 and table(key)], "weight_decay": 0.01}, groups[1]]
+        return Together(torch.optim.Muon([p for key, p in parameters if p.dim() > 1 and not table(key)], lr=rate, weight_decay=0.01, momentum=0.95, nesterov=True, adjust_lr_fn="match_rms_adamw"),
+                        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.999), eps=1e-8))
+    import bitsandbytes
+    if name == "lion":
+        return bitsandbytes.optim.Lion32bit(groups, lr=rate, betas=(0.9, 0.99))
+    from bitsandbytes.backends.cpu import ops
+    quantize_blockwise = nearest_codes()
+
+    def nearest(values, code, absmax_out, out, blocksize):
+        codes, absmax = quantize_blockwise(values, code, blocksize)
+        out.copy_(codes.reshape(out.shape))
+        absmax_out.copy_(absmax)
+
+    ops._quant_blockwise_fp32_direct = nearest
+    return bitsandbytes.optim.AdamW8bit(groups, lr=rate, betas=(0.9, 0.999), eps=1e-8)
+
+
+def optimizers(name):
+    folder = HERE / "optimizers" / name
+    folder.mkdir(parents=True, exist_ok=True)
+    wide = name == "adamw_8bit"
+    model = AutoModelForCausalLM.from_pretrained(HERE / ("qlora/llama_wide/base" if wide else "lora/llama_gqa/base"), dtype=torch.float32, attn_implementation="eager").eval()
+    rate = 5e-4 if name == "lion" else 2e-3
+    optimizer = make_optimizer(name, model, rate)
+    samples = make_samples(61, 40, 2)
+    rows = pack(samples, 64)
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "samples": samples, "losses": [], "norms": [], "rate": rate}
+    codes = {}
+    for step in range(50):
+        losses = [row_loss(model, rows[(4 * step + i) % len(rows)], None, torch.float32) for i in range(4)]
+        loss = sum(l for l, _ in losses) / sum(n for _, n in losses)
+        loss.backward()
+        out["norms"].append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
+        out["losses"].append(float(loss))
+        optimizer.step()
+        optimizer.zero_grad()
+        if wide and step == 0:
+            state = optimizer.state[model.model.layers[0].mlp.down_proj.weight]
+            codes = {f"down#{key}": state[key].clone().contiguous() for key in ("state1", "state2", "absmax1", "absmax2")}
+    (folder / "expected.json").write_text(json.dumps(out))
+    save_file({key: p.detach().contiguous() for key, p in model.named_parameters() if "layers.0" in key} | codes, folder / "final.safetensors", metadata={"format": "pt"})
+    print("optimizers", name, "losses", out["losses"][0], "->", out["losses"][-1])
+
+
 def train(model, rows, step_loss, folder, out):
     """50 AdamW steps; step_loss(rows of a step) gives the loss and what else to record of it."""
     parameters = [p for p in model.parameters() if p.requires_grad]
@@ -210,6 +303,42 @@ def lora(name, spec, variant="", loraplus=None, **options):
 
     def step_loss(step_rows):
         losses = [row_loss(model, row, spec.get("sliding_window"), torch.float32) for row in step_rows]
+        return sum(l for l, _ in losses) / sum(n for _, n in losses), {}
+
+    train(model, rows, step_loss, folder, out)
+
+
+def qlora(name, spec, variant, **options):
+    """LoRA over a base that bitsandbytes has in 4 bits: base/ (bfloat16, quantised on load) and base_4bit/ (as transformers saves it)."""
+    import bitsandbytes.functional
+    from transformers import BitsAndBytesConfig
+    theirs, nearest = bitsandbytes.functional.quantize_blockwise, nearest_codes()
+
+    def quantize_blockwise(values, *args, **kwargs):
+        codes, state = theirs(values, *args, **kwargs)
+        return codes.copy_(nearest(values, state.code)[0].reshape(codes.shape)), state
+
+    bitsandbytes.functional.quantize_blockwise = quantize_blockwise
+    folder = HERE / "qlora" / (name + variant)
+    shared = HERE / "qlora" / name
+    if not variant:
+        build(spec, torch.bfloat16).save_pretrained(shared / "base")
+    double = options.pop("double", False)
+    config = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=torch.float32, bnb_4bit_use_double_quant=double)
+    base = AutoModelForCausalLM.from_pretrained(shared / "base", quantization_config=config, dtype=torch.float32, attn_implementation="eager", device_map="cpu").eval()
+    if not options:
+        base.save_pretrained(folder / "base_4bit")
+    for each in (shared / "base", folder / "base_4bit"):
+        (each / "generation_config.json").unlink(missing_ok=True)
+    model = add_adapter(base, **options)
+    model.peft_config["default"].base_model_name_or_path = "base"
+    save_adapter(model, folder / "initial")
+    samples = make_samples(spec["vocab_size"], 40, 2)
+    rows = pack(samples, 64)
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "samples": samples}
+
+    def step_loss(step_rows):
+        losses = [row_loss(model, row, None, torch.float32) for row in step_rows]
         return sum(l for l, _ in losses) / sum(n for _, n in losses), {}
 
     train(model, rows, step_loss, folder, out)
@@ -281,17 +410,21 @@ def preference_run(folder, spec, seed, **options):
     return model, make_pairs(spec["vocab_size"], 30, seed)
 
 
-def dpo(name, spec, variant, beta, label_smoothing, **options):
+def dpo(name, spec, variant, beta, label_smoothing, full=False, **options):
     """The plain loss of Rafailov et al. 2023, a sequence at a time, no packing; conservative DPO's label smoothing."""
     folder = HERE / "dpo" / (name + variant)
-    model, pairs = preference_run(folder, spec, 3, **options)
+    if full:
+        folder.mkdir(parents=True, exist_ok=True)
+        model, pairs, frozen = build(spec, torch.float32), make_pairs(spec["vocab_size"], 30, 3), build(spec, torch.float32)
+    else:
+        model, pairs = preference_run(folder, spec, 3, **options)
 
     def step_loss(step_rows):
         losses, chosen, rejected, logps = [], [], [], []
         for pair in (pair for row in step_rows for pair in row):
             policy = [completion_logp(model, pair["prompt"], pair[side]) for side in ("chosen", "rejected")]
-            with torch.no_grad(), model.disable_adapter():
-                reference = [completion_logp(model, pair["prompt"], pair[side]) for side in ("chosen", "rejected")]
+            with torch.no_grad(), contextlib.nullcontext() if full else model.disable_adapter():
+                reference = [completion_logp(frozen if full else model, pair["prompt"], pair[side]) for side in ("chosen", "rejected")]
             logits = (policy[0] - policy[1]) - (reference[0] - reference[1])
             log_sigmoid = torch.nn.functional.logsigmoid
             losses.append(-log_sigmoid(beta * logits) * (1 - label_smoothing) - log_sigmoid(-beta * logits) * label_smoothing)
@@ -302,6 +435,46 @@ def dpo(name, spec, variant, beta, label_smoothing, **options):
 
     out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "pairs": pairs, "beta": beta, "label_smoothing": label_smoothing}
     train(model, pack_pairs(pairs), step_loss, folder, out)
+
+
+def kto(name, spec, beta, desirable_weight, undesirable_weight):
+    """Ethayarajh et al. 2024 as TRL writes it; the KL term is the mean over the step of prompts with the answer of the example before."""
+    folder = HERE / "kto" / name
+    model, pairs = preference_run(folder, spec, 5)
+    rng = random.Random(6)
+    examples = [{"prompt": p["prompt"], "completion": p["chosen"], "label": rng.random() < 0.6} for p in pairs]
+    for i, example in enumerate(examples):
+        example["other"] = examples[i - 1]["completion"]
+    rows = []
+    for example in examples:   # first fit by the length of both documents
+        size = lambda e: 2 * len(e["prompt"]) + len(e["completion"]) + len(e["other"])
+        for row in rows:
+            if sum(map(size, row)) + size(example) <= 64:
+                row.append(example)
+                break
+        else:
+            rows.append([example])
+
+    def step_loss(step_rows):
+        these = [example for row in step_rows for example in row]
+        with torch.no_grad():
+            other = torch.stack([completion_logp(model, e["prompt"], e["other"]) for e in these])
+            with model.disable_adapter():
+                kl = (other - torch.stack([completion_logp(model, e["prompt"], e["other"]) for e in these])).mean().clamp(min=0)
+                reference = [completion_logp(model, e["prompt"], e["completion"]) for e in these]
+        losses, chosen, rejected = [], [], []
+        for example, of_reference in zip(these, reference):
+            ratio = completion_logp(model, example["prompt"], example["completion"]) - of_reference
+            if example["label"]:
+                losses.append(desirable_weight * (1 - torch.sigmoid(beta * (ratio - kl))))
+                chosen.append(float(beta * ratio))
+            else:
+                losses.append(undesirable_weight * (1 - torch.sigmoid(beta * (kl - ratio))))
+                rejected.append(float(beta * ratio))
+        return mean(losses), {"kl": float(kl), "rewards/chosen": mean(chosen), "rewards/rejected": mean(rejected)}
+
+    out = {"steps": 50, "rows_per_batch": 2, "accumulation": 2, "examples": examples, "beta": beta, "desirable_weight": desirable_weight, "undesirable_weight": undesirable_weight}
+    train(model, rows, step_loss, folder, out)
 
 
 def orpo(name, spec, beta):
@@ -328,15 +501,21 @@ def orpo(name, spec, beta):
     train(model, pack_pairs(pairs), step_loss, folder, out)
 
 
-RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]) for model in MODELS}
+RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]) for model in MODELS if model != "llama_wide"}
 RUNS |= {f"lora/{model}": lambda model=model: lora(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
 RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_dora", use_dora=True) for model in ("llama_gqa", "qwen2_bias")}
 RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
 RUNS["lora/llama_gqa_loraplus"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_loraplus", loraplus=8)
 RUNS["lora/qwen2_bias_dora_loraplus"] = lambda: lora("qwen2_bias", MODELS["qwen2_bias"], "_dora_loraplus", loraplus=4, use_dora=True)
+RUNS["qlora/llama_wide"] = lambda: qlora("llama_wide", MODELS["llama_wide"], "")
+RUNS["qlora/llama_wide_double"] = lambda: qlora("llama_wide", MODELS["llama_wide"], "_double", double=True)
+RUNS["qlora/llama_wide_dora"] = lambda: qlora("llama_wide", MODELS["llama_wide"], "_dora", use_dora=True)
 RUNS |= {f"full/{model}": lambda model=model: full(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
 RUNS["dpo/llama_gqa_plain"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_plain", 0.5, 0.0)
 RUNS["dpo/qwen2_bias_smoothed"] = lambda: dpo("qwen2_bias", MODELS["qwen2_bias"], "_smoothed", 0.3, 0.1, use_dora=True)
+RUNS["dpo/llama_gqa_full"] = lambda: dpo("llama_gqa", MODELS["llama_gqa"], "_full", 0.5, 0.0, full=True)
+RUNS["kto/llama_gqa"] = lambda: kto("llama_gqa", MODELS["llama_gqa"], 0.3, 1.0, 1.5)
+RUNS |= {f"optimizers/{name}": lambda name=name: optimizers(name) for name in ("adamw_8bit", "lion", "muon")}
 RUNS["orpo/llama_gqa"] = lambda: orpo("llama_gqa", MODELS["llama_gqa"], 0.5)
 
 if __name__ == "__main__":
