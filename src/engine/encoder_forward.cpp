@@ -1,12 +1,10 @@
 #include "engine/encoder_forward.h"
 
-#include <algorithm>
 #include <cmath>
-#include <cstring>
 
-#include "kernels/convert.h"
 #include "kernels/elementwise.h"
 #include "kernels/embedding.h"
+#include "kernels/gelu.h"
 #include "kernels/layer_norm.h"
 #include "kernels/matmul.h"
 
@@ -59,30 +57,16 @@ void EncoderForward::run_layer(const models::EncoderLayer& layer) {
   normalise(layer.attention_norm);
   const Rows wide = rows_of(wide_, total_, config.intermediate);
   multiply(layer.up, hidden, wide);
-  pool_.run(total_, [&](size_t row, unsigned) {
-    float* values = wide.row(row);
-    for (size_t i = 0; i < wide.columns; ++i) values[i] = 0.5f * values[i] * (1.0f + std::erf(values[i] * 0.70710678f));
-  });
+  kernels::gelu(pool_, wide);
   multiply(layer.down, wide, hidden, Write::add);
   normalise(layer.output_norm);
 }
 
 // Rows [first, first + rows) of q_, k_ and v_ -> attended_; every token of the text sees all of it.
 void EncoderForward::attend(size_t first, size_t rows) {
-  const size_t columns = encoder_.config.hidden, heads = encoder_.config.heads, width = columns / heads;
-  const Rows scores = rows_of(scores_, rows, rows);
-  rows_of(keys_, rows, width);
-  rows_of(values_, width, rows);
-  for (size_t head = 0; head < heads; ++head) {
-    const size_t begin = first * columns + head * width;
-    for (size_t i = 0; i < rows; ++i) {
-      std::memcpy(keys_.data() + i * width, k_.data() + begin + i * columns, width * sizeof(float));
-      for (size_t j = 0; j < width; ++j) values_[j * rows + i] = v_[begin + i * columns + j];
-    }
-    kernels::matmul(pool_, ConstRows(q_.data() + begin, rows, width, columns), kernels::f32_view(keys_.data(), rows, width), nullptr, scores);
-    kernels::softmax(pool_, scores, 1.0f / std::sqrt(static_cast<float>(width)));
-    kernels::matmul(pool_, scores, kernels::f32_view(values_.data(), width, rows), nullptr, Rows(attended_.data() + begin, rows, width, columns));
-  }
+  const size_t columns = encoder_.config.hidden, begin = first * columns;
+  const auto part = [&](std::vector<float>& buffer) { return Rows(buffer.data() + begin, rows, columns); };
+  attention_.run(pool_, encoder_.config.heads, part(q_), part(k_), part(v_), part(attended_));
 }
 
 ConstRows EncoderForward::labels(ConstRows firsts) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "engine/full_attention.h"
 #include "kernels/rows.h"
 #include "models/encoder.h"
 
@@ -39,7 +40,8 @@ class EncoderForward {
   ThreadPool& pool_;
   size_t total_ = 0;
   std::vector<size_t> firsts_;   // first row of each text, and the end
-  std::vector<float> hidden_, q_, k_, v_, attended_, wide_, keys_, values_, scores_, pooled_, labels_;
+  std::vector<float> hidden_, q_, k_, v_, attended_, wide_, pooled_, labels_;
+  FullAttention attention_;
 };
 
 }  // namespace lyceum::engine

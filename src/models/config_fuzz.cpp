@@ -1,4 +1,4 @@
-// A config.json from outside, of a decoder or an encoder: any bytes either give a configuration within its limits or an Error.
+// A config.json from outside, of a decoder, an encoder or Whisper: any bytes either give a configuration within its limits or an Error.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "models/encoder.h"
 #include "models/load.h"
+#include "models/whisper.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
@@ -17,6 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const auto config = lyceum::models::read_encoder_config({reinterpret_cast<const char*>(data), size});
     if (config.hidden % config.heads != 0 || config.context() < 2) __builtin_trap();
+  } catch (const lyceum::Error&) {
+  }
+  try {
+    const auto config = lyceum::models::read_whisper_config({reinterpret_cast<const char*>(data), size});
+    if (config.hidden % config.decoder_heads != 0 || config.text_positions < 16) __builtin_trap();
   } catch (const lyceum::Error&) {
   }
   return 0;

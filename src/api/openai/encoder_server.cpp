@@ -165,7 +165,7 @@ http::Router make_encoder_router(engine::TextEncoder& encoder, const std::string
   add("POST", "/v1/rerank", rerank);
   add("POST", "/api/embed", ollama_embed);
   add("POST", "/api/embeddings", ollama_embeddings);
-  for (const char* pattern : {"/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat", "/api/generate", "/v1/responses", "/infill", "/internal/score", "/internal/adapters"}) {
+  for (const char* pattern : {"/v1/chat/completions", "/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/api/chat", "/api/generate", "/v1/responses", "/v1/audio/transcriptions", "/v1/audio/translations", "/infill", "/internal/score", "/internal/adapters"}) {
     add("POST", pattern, refuse);
   }
   return router;

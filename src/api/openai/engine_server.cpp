@@ -10,6 +10,7 @@
 
 #include "api/anthropic/error.h"
 #include "api/ollama/style.h"
+#include "api/openai/audio_server.h"
 #include "api/openai/encoder_server.h"
 #include "api/openai/engine_handlers.h"
 #include "api/openai/request_error.h"
@@ -56,6 +57,10 @@ http::Response load_adapter(const EngineContext& context, http::Request& request
 http::Response unload_adapter(const EngineContext& context, http::Request& request) {
   context.engine.unload_adapter(request.param("name"));
   return health(context);
+}
+
+http::Response refuse_recording(const EngineContext& context, http::Request&) {
+  throw Error(Code::unprocessable, "The model " + context.name + " (" + context.engine.decoder().config.architecture + ") does not listen; a Whisper model does", "model_does_not_transcribe");
 }
 
 json::object read_generation_defaults(const fs::path& model) {
@@ -142,6 +147,7 @@ http::Router make_engine_router(engine::Engine& engine, const std::string& name,
   add("POST", "/tokenize", tokenize);
   add("POST", "/detokenize", detokenize);
   add("GET", "/props", show_props);
+  for (const char* pattern : {"/v1/audio/transcriptions", "/v1/audio/translations"}) add("POST", pattern, refuse_recording);
   add("POST", "/internal/score", answer_score);
   add("POST", "/internal/adapters", load_adapter);
   add("DELETE", "/internal/adapters/{name}", unload_adapter);
@@ -163,6 +169,11 @@ void run_engine_server(const EngineServerOptions& options) {
     wait_for_end(signal_fd.get(), options.stop_at_end_of_input);
     server.stop();
   };
+  if (models::is_whisper(options.model)) {
+    if (!options.adapters.empty()) throw Error(Code::unsupported, "adapters of Whisper are not implemented");
+    const auto transcriber = engine::Transcriber::open(options.model, options.engine.threads);
+    return serve(make_audio_router(*transcriber, name));
+  }
   if (models::is_encoder(options.model)) {
     if (!options.adapters.empty()) throw Error(Code::unsupported, "adapters of encoders are not implemented");
     const auto encoder = engine::TextEncoder::open(options.model, options.engine.threads);

@@ -57,11 +57,11 @@ void pass_on(EngineManager& engines, Proxied& proxied, http::BodyWriter& writer,
 
 }  // namespace
 
-http::Response pass_to_engine(Context& context, const std::string& target, const std::string& model, std::string body, StreamError stream_error) {
+http::Response pass_to_engine(Context& context, const std::string& target, const std::string& model, std::string body, StreamError stream_error, const std::string& content_type) {
   EngineManager& engines = context.services.engines;
   const auto proxied = std::make_shared<Proxied>(start_model(context, find_target(context, model)));
   http::ClientRequest request{.method = "POST", .target = target, .body = std::move(body), .keep_waiting = [&] { return !context.request.client_gone || !context.request.client_gone(); }};
-  request.headers.set("Content-Type", "application/json");
+  request.headers.set("Content-Type", content_type);
   request.headers.set(kAdapterHeader, proxied->model.adapter.name);
   proxied->head = explained(engines, *proxied, [&] { return proxied->client.begin(request); });
   http::Response response;

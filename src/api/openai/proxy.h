@@ -20,7 +20,7 @@ struct ModelRequest {
 // The body as it came, and its field `model`. Throws RequestError if there is none.
 ModelRequest read_model_request(Context& context);
 
-// The engine's answer to `body` at `target`, streamed if it streams. Throws what find_target() and start_model() throw.
-http::Response pass_to_engine(Context& context, const std::string& target, const std::string& model, std::string body, StreamError stream_error);
+// The engine's answer to `body`, of `content_type`, at `target`, streamed if it streams. Throws what find_target() and start_model() throw.
+http::Response pass_to_engine(Context& context, const std::string& target, const std::string& model, std::string body, StreamError stream_error, const std::string& content_type = "application/json");
 
 }  // namespace lyceum::api

@@ -3,10 +3,12 @@
 
 #include "api/answer.h"
 #include "api/groups.h"
+#include "api/openai/audio_server.h"
 #include "api/openai/deployments.h"
 #include "api/openai/fields.h"
 #include "api/openai/model_list.h"
 #include "api/openai/model_target.h"
+#include "api/openai/multipart.h"
 #include "api/openai/proxy.h"
 #include "api/openai/request_error.h"
 #include "api/services.h"
@@ -20,6 +22,15 @@ std::string stream_error(const Error& error) { return "data: " + openai_error_te
 http::Response generate(Context& context) {
   ModelRequest request = read_model_request(context);
   return pass_to_engine(context, context.request.path, request.model, std::move(request.body), stream_error);
+}
+
+// Only the model's name is read here: the recording goes to the engine as it came.
+http::Response listen(Context& context) {
+  std::string body = read_body(context, kAudioBodyLimit);
+  const std::string type(context.request.headers.find("Content-Type").value_or(""));
+  const auto model = FormData::parse(type, body).text("model");
+  if (!model) throw RequestError("model", "model is missing");
+  return pass_to_engine(context, context.request.path, *model, std::move(body), stream_error, type);
 }
 
 http::Response score(Context& context) {
@@ -152,6 +163,8 @@ constexpr RouteRow kOpenaiRows[] = {
     {"POST", "/v1/responses", Access::anyone, "OpenAI response, kept nowhere; the handler checks the right to the model", generate},
     {"POST", "/v1/embeddings", Access::anyone, "OpenAI embeddings; the handler checks the right to the model", generate},
     {"POST", "/v1/rerank", Access::anyone, "Documents by how well they answer a query, in Jina's and Cohere's shape; the handler checks the right to the model", generate},
+    {"POST", "/v1/audio/transcriptions", Access::anyone, "OpenAI transcription of a recording; the handler checks the right to the model", listen},
+    {"POST", "/v1/audio/translations", Access::anyone, "OpenAI translation of a recording to English; the handler checks the right to the model", listen},
     {"POST", "/api/lyceum/score", Access::anyone, "Log-probability of every token of a text; the handler checks the right to the model", score},
 };
 
