@@ -13,7 +13,9 @@
 #include "engine/fim.h"
 #include "engine/speed.h"
 #include "kernels/dispatch.h"
+#include "models/encoder.h"
 #include "models/load.h"
+#include "models/whisper.h"
 
 namespace lyceum::cli {
 namespace {
@@ -139,10 +141,39 @@ void describe_fit(const models::Decoder& decoder, const Args& args, Machine& mac
   out["prompt_tokens_s_at_most"] = per_second(gflop_s * 1e9, 2 * footprint.step_parameters);
 }
 
+// A model that is no decoder: what it is, and whether it fits. cache_bytes: what it keeps of its input.
+void describe_other(std::string_view architecture, uint64_t parameters, tensor::DType dtype, uint64_t cache_bytes, const Machine& machine, json::object& out, json::object& whole) {
+  const uint64_t weights = parameters * tensor::row_bytes(dtype, 1), needs = weights + cache_bytes + kBesideBytes;
+  out["type"] = std::string(tensor::name(dtype));
+  out["weights_bytes"] = weights;
+  out["needs_bytes"] = needs;
+  out["context_that_fits"] = 0;
+  out["fits"] = needs <= machine.memory.available;
+  out["runs"] = true;
+  whole["architecture"] = architecture;
+  whole["parameters"] = parameters;
+}
+
+// Those that listen or give vectors; false for any other.
+bool describe_if_other(const fs::path& path, const Machine& machine, json::object& out, json::object& whole) {
+  if (models::is_whisper(path)) {
+    const auto model = models::load_whisper(path);
+    const models::WhisperConfig& config = model->config;
+    const uint64_t positions = uint64_t{config.sound_positions} + config.text_positions;
+    describe_other("WhisperForConditionalGeneration", model->parameters(), model->words.dtype, 2 * sizeof(float) * config.decoder_layers * positions * config.hidden, machine, out, whole);
+    return true;
+  }
+  if (!models::is_encoder(path)) return false;
+  const auto encoder = models::load_encoder(path);
+  describe_other(encoder->config.architecture, encoder->parameters(), encoder->words.dtype, 0, machine, out, whole);
+  return true;
+}
+
 // One model of the source; `whole` gets what all of them share, from the first that can be read.
 json::object describe_model(const fs::path& path, const Args& args, Machine& machine, json::object& whole) {
   json::object out{{"file", fs::is_directory(path) ? "model.safetensors" : path.filename().string()}};
   try {
+    if (describe_if_other(path, machine, out, whole)) return out;
     const auto decoder = models::load_decoder(path);
     out["type"] = std::string(tensor::name(main_dtype(*decoder)));
     describe_fit(*decoder, args, machine, out);

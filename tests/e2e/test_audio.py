@@ -151,11 +151,14 @@ def test_long_recordings_token_for_token(multilingual, tmp_path):
             assert "does not translate" in form(engine.url, "/v1/audio/translations", file=wav(samples), model="model")["error"]["message"]
 
 
-def test_the_openai_client_through_the_hub(hub, api, tmp_path):
+def test_the_openai_client_through_the_hub(hub, api, env, tmp_path):
     from openai import BadRequestError, NotFoundError, OpenAI, UnprocessableEntityError
-    make(tmp_path / "model", seed=3)
+    model, _, _ = make(tmp_path / "model", seed=3)
     api.create_repo("admin/listener")
     api.upload_folder(repo_id="admin/listener", folder_path=tmp_path / "model")
+    judged = json.loads(harness.run([harness.BIN, "inspect", "admin/listener", "--json", "--quick"], env={**env, "LYCEUM_TOKEN": hub.token, "LYCEUM_ENDPOINT": hub.url}).stdout)
+    assert judged["models"][0]["runs"] and judged["models"][0]["fits"] and judged["architecture"] == "WhisperForConditionalGeneration"
+    assert judged["parameters"] == sum(one.numel() for one in model.parameters())
     client = OpenAI(base_url=hub.url + "/v1", api_key=hub.token, max_retries=0)
     recording = ("speech.wav", wav(sound(5, seed=8)))
     plain = client.audio.transcriptions.create(model="admin/listener", file=recording, language="en")

@@ -60,6 +60,8 @@ def test_the_real_minilm_through_the_hub(hub, api, env, minilm):
     from openai import BadRequestError, OpenAI, UnprocessableEntityError
     api.create_repo("admin/minilm")
     api.upload_folder(repo_id="admin/minilm", folder_path=minilm)
+    judged = json.loads(harness.run([harness.BIN, "inspect", "admin/minilm", "--json", "--quick"], env={**env, "LYCEUM_TOKEN": hub.token, "LYCEUM_ENDPOINT": hub.url}).stdout)
+    assert judged["models"][0]["runs"] and judged["architecture"] == "BertModel"
     wanted = reference(minilm, TEXTS)
     client = OpenAI(base_url=hub.url + "/v1", api_key=hub.token, max_retries=0)
     short = [i for i, text in enumerate(TEXTS) if len(text) < 1000]
