@@ -3,6 +3,7 @@
 
 usage: python3 tools/fuzz_seeds.py CORPUS
 """
+import base64
 import gzip
 import json
 import pathlib
@@ -40,6 +41,11 @@ def tokenizer_json():
                        "post_processor": None, "model": {"type": "BPE", "vocab": vocabulary, "merges": ["h e", "l l"], "unk_token": None}}).encode() + b"\0hello world"
 
 
+def wav(channels=1, rate=16000, kind=1, bits=16):
+    data = bytes(i * 37 % 64 for i in range(256))
+    return b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " + struct.pack("<IHHIIHH", 16, kind, channels, rate, rate * channels * bits // 8, channels * bits // 8, bits) + b"data" + struct.pack("<I", len(data)) + data
+
+
 def json_lines(*objects):
     return "\n".join(map(json.dumps, objects)).encode()
 
@@ -59,6 +65,9 @@ BODIES = [{"operation": "upload", "transfers": ["basic", "multipart", "xet"], "o
           {"path": "a.bin", "ref": {"name": "refs/heads/main"}}, {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x", "client_id": "y"}, {"comment": "hello"}, {"status": "closed"}]
 SEEDS = {
     "gguf": [gguf(), gguf(tensors=0)], "model_facts": [gguf(), safetensors()], "gguf_tokenizer": [gguf()], "safetensors": [safetensors()],
+    "audio": [wav(), wav(2, 44100), wav(1, 8000, 3, 32), base64.b64decode("ZkxhQwAAACIQABAAAACKAACKA+gA8AAAAEBMLl5cEcQ8nBu/GFu8ei0NBAAAKCAAAAByZWZlcmVuY2UgbGliRkxBQyAxLjQuMiAyMDIyMTAyMgAAAACDAAASAAAAAAAAAAAAAAAAAAAAAABA//hlCAA/SAIlAG9KuZQI3lItnHfmwTUQf1rJpBjuYj2sh/bRRSCPatm0KANyTbyXC+FVMJ966cQ4E4JdzKcb8WVAr4r51Egjkm3ctysGdVC/mg7kWDOifezHOxaFYM+qHvRoQ7KNAddLJpVw37ouCXhTwp0R51s2pYDvyj4ZiGPSrSH3a0a1kDxR"),
+              base64.b64decode("//MYxAAD+Ab24ABGAFVWhsIAXB8H3urE4OO8oCD//wVO//UD//MYxAcFEAbgAABEAECoKuER6Iv/gqCsGgZq//////ULCyHC//MYxAkEqAWsAAAAAMLNNqFmoGCwsLVMQU1FMy4xMDBVVVVV")],
+    "multipart": [b'x\n--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na/b\r\n--x\r\ncontent-disposition: form-data; filename="a \\"b"; name=file\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n--x--\r\n'],
     "llama2c": [struct.pack("<7i", 2, 2, 1, 1, 1, 2, 2) + bytes(4 * n) for n in (28, 38, 40, 44)],
     "tokenizer_json": [tokenizer_json()], "chat_template": [b"{% for m in messages %}{{ '<|' + m['role'] + '|>' + (m.content or '')|trim }}{% endfor %}{% if add_generation_prompt %}x{% endif %}"],
     "regex": [b"(?i:'s|'t)|\\p{L}+|\\s*[\\r\\n]+|\\s+(?!\\S)\nit's a text 42\n", b"[^\\w\\s]{1,3}+\n!!??"],
