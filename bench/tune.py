@@ -2,6 +2,7 @@
 """LoRA training speed against PyTorch + PEFT on the same cores: tokens per CPU-second and peak memory, in short alternating runs.
 
     python bench/tune.py [--rounds 3] [--hidden 512] [--layers 8]        (needs torch, transformers, peft; LYCEUM_BIN names our program)
+    python bench/tune.py --four-bits --hidden 2048 --layers 22 [--set lora_r=16 …]      peak memory of QLoRA against LoRA over the same base in bfloat16, both ours
 
 A random Llama shape with the starter's tokenizer, LoRA r 16 on all linear layers, rows of 512 tokens, 2,048 tokens a step. Ours learns Python's own library;
 theirs gets random ids of the same shape, float32 (with --bf16 bf16 autocast too), sdpa attention. One thread each and CPU time, not wall time: other work may share
@@ -81,6 +82,18 @@ def ours(folder, data, env):
     return (tokens[1] - tokens[0]) / (costs[1][0] - costs[0][0]), costs[1][1]
 
 
+def four_bits(folder, data, env, settings):
+    """One step each, one row: CPU-seconds and peak memory of the whole command."""
+    tune = [BIN, "tune", folder, "--data", data, "--json", "--set", "max_steps=1", "--set", "seq_len=128", "--set", "micro_batch_size=1", "--set", "near_duplicate_threshold=0", "--set", "gradient_checkpointing=true"]
+    for setting in settings:
+        tune += ["--set", setting]
+    peaks = {}
+    for name, more in (("bfloat16", []), ("4 bits", ["--set", "load_in_4bit=true"])):
+        cpu, peaks[name] = measured([*tune, *more], env)
+        print(f"LoRA over a base in {name}: peak {peaks[name] / 1e6:.0f} MB, {cpu:.0f} CPU-seconds")
+    print(f"ratio of memory {peaks['4 bits'] / peaks['bfloat16']:.2f}")
+
+
 def theirs(folder, dtype):
     out = json.loads(subprocess.run([sys.executable, "-c", THEIRS, str(folder), dtype, str(LONG - SHORT), str(ROWS), str(LENGTH)], check=True, capture_output=True, text=True).stdout)
     return (LONG - SHORT) * ROWS * LENGTH / out["cpu"], out["peak"]
@@ -91,6 +104,8 @@ def main():
     for name, default in (("--rounds", 3), ("--hidden", 512), ("--layers", 8)):
         parser.add_argument(name, type=int, default=default)
     parser.add_argument("--bf16", action="store_true", help="theirs in bf16 autocast too, which is slow on processors without bf16 arithmetic")
+    parser.add_argument("--four-bits", action="store_true", help="memory of QLoRA against LoRA, both ours")
+    parser.add_argument("--set", action="append", default=[], help="--four-bits: a recipe key for both")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder, data = pathlib.Path(place) / "model", pathlib.Path(place) / "data"
@@ -100,6 +115,8 @@ def main():
             shutil.copy(pathlib.Path(os.__file__).parent / name, data / name)
         env = {"PATH": os.environ["PATH"], "HOME": place, "LYCEUM_HOME": place + "/lyceum"}
         print(f"{make_model(folder, args.hidden, args.layers)} parameters, {ROWS} x {LENGTH} tokens a step")
+        if args.four_bits:
+            return four_bits(folder, data, env, args.set)
         results = {"Lyceum": [], "PEFT float32": []} | ({"PEFT bf16": []} if args.bf16 else {})
         for _ in range(args.rounds):
             results["Lyceum"].append(ours(folder, data, env))

@@ -69,14 +69,13 @@ bool matches_whole(const std::string& pattern, const std::string& module) {
   return std::ranges::any_of(found, [](const text::Match& match) { return match.matched; });
 }
 
-// PEFT: re.match(r"(.*\.)?(KEY)$", module).
-bool pattern_matches(const std::string& key, const std::string& module) {
+}  // namespace
+
+bool peft_pattern_matches(const std::string& key, const std::string& module) {
   const bool plain = std::ranges::all_of(key, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '.'; });
   if (plain) return module == key || module.ends_with("." + key);
   return matches_whole("(?:.*\\.)?(?:" + key + ")", module);
 }
-
-}  // namespace
 
 bool AdapterConfig::excludes(const std::string& module) const {
   return named_by(excluded_, module) || (!excluded_regex_.empty() && matches_whole(excluded_regex_, module));
@@ -94,7 +93,7 @@ bool AdapterConfig::requires_tensors(const std::string& module) const {
 
 double AdapterConfig::select(const Pattern& pattern, const std::string& module, double otherwise) {
   for (const auto& [key, value] : pattern) {
-    if (pattern_matches(key, module)) return value;
+    if (peft_pattern_matches(key, module)) return value;
   }
   return otherwise;
 }

@@ -39,6 +39,9 @@ class AdapterConfig {
   bool layers_filtered_ = false;
 };
 
+// Does a key of rank_pattern or alpha_pattern mean this module? PEFT: re.match(r"(.*\.)?(KEY)$", module).
+bool peft_pattern_matches(const std::string& key, const std::string& module);
+
 // Throws Error(invalid_argument | unsupported | unprocessable) naming the field.
 AdapterConfig read_adapter_config(const std::filesystem::path& path);
 

@@ -31,16 +31,19 @@ std::map<uint64_t, fs::path> checkpoints_by_step(const fs::path& run_folder) {
   return found;
 }
 
-// Name in the file -> the floats it stands for; the same list serves writing and reading.
-template <typename Model, typename Floats>
-std::map<std::string, Floats*> tensors_of(Model& model) {
-  std::map<std::string, Floats*> out;
+// visit(name in the file, dtype, values) for all that a step changes; the same list serves writing and reading.
+template <typename Model, typename Visit>
+void visit_state(Model& model, const Visit& visit) {
   for (auto& parameter : model.parameters) {
-    out[parameter.name + "#value"] = &parameter.value;
-    out[parameter.name + "#first"] = &parameter.first;
-    out[parameter.name + "#second"] = &parameter.second;
+    visit(parameter.name + "#value", "F32", parameter.value);
+    if (!parameter.first.empty()) visit(parameter.name + "#first", "F32", parameter.first);
+    if (!parameter.second.empty()) visit(parameter.name + "#second", "F32", parameter.second);
+    if (!parameter.byte_moments) continue;
+    visit(parameter.name + "#first_codes", "U8", parameter.byte_moments->first);
+    visit(parameter.name + "#first_scales", "F32", parameter.byte_moments->first_scales);
+    visit(parameter.name + "#second_codes", "U8", parameter.byte_moments->second);
+    visit(parameter.name + "#second_scales", "F32", parameter.byte_moments->second_scales);
   }
-  return out;
 }
 
 }  // namespace
@@ -50,12 +53,15 @@ void save_checkpoint(const fs::path& run_folder, const TrainModel& model, const 
   const fs::path partial = run_folder / ("partial-" + std::to_string(state.step));
   fs::remove_all(partial);
   make_folders_durable(partial);
-  auto tensors = tensors_of<const TrainModel, const std::vector<float>>(model);
-  for (size_t i = 0; i < state.best_values.size(); ++i) tensors[model.parameters[i].name + "#best"] = &state.best_values[i];
+  std::map<std::string, Bytes> tensors;
   std::vector<formats::SafetensorsSpec> specs;
-  for (const auto& [tensor_name, values] : tensors) specs.push_back({tensor_name, "F32", {values->size()}});
-  formats::write_safetensors(partial / "state.safetensors", specs, {},
-                             [&](const formats::SafetensorsSpec& spec) { return std::as_bytes(std::span(*tensors.at(spec.name))); });
+  const auto add = [&](const std::string& tensor_name, const char* dtype, const auto& values) {
+    tensors[tensor_name] = std::as_bytes(std::span(values));
+    specs.push_back({tensor_name, dtype, {values.size()}});
+  };
+  visit_state(model, add);
+  for (size_t i = 0; i < state.best_values.size(); ++i) add(model.parameters[i].name + "#best", "F32", state.best_values[i]);
+  formats::write_safetensors(partial / "state.safetensors", specs, {}, [&](const formats::SafetensorsSpec& spec) { return tensors.at(spec.name); });
   const json::object text = {{"step", state.step},
                              {"epoch", state.cursor.epoch},
                              {"row", state.cursor.row},
@@ -94,18 +100,18 @@ CheckpointState load_checkpoint(const fs::path& folder, TrainModel& model, const
   state.best_step = static_cast<uint64_t>(find_number(object, "best_step").value_or(0));
   state.best_loss = find_number(object, "best_loss").value_or(0);
   state.evaluations_since_best = static_cast<uint64_t>(find_number(object, "evaluations_since_best").value_or(0));
-  auto tensors = tensors_of<TrainModel, std::vector<float>>(model);
-  if (find_bool(object, "best_values").value_or(false)) {
-    for (const Parameter& parameter : model.parameters) state.best_values.emplace_back(parameter.size());
-    for (size_t i = 0; i < state.best_values.size(); ++i) tensors[model.parameters[i].name + "#best"] = &state.best_values[i];
-  }
   const formats::SafetensorsFile file(folder / "state.safetensors");
-  for (const auto& [tensor_name, values] : tensors) {
+  const auto fill = [&](const std::string& tensor_name, std::string_view dtype, auto& values) {
     const formats::SafetensorsTensor* tensor = file.header().find(tensor_name);
-    if (tensor == nullptr || tensor->dtype != "F32" || tensor->elements() != values->size()) {
+    if (tensor == nullptr || tensor->dtype != dtype || tensor->elements() != values.size()) {
       throw Error(Code::unprocessable, folder.string() + ": tensor " + tensor_name + " is missing or has another shape");
     }
-    std::memcpy(values->data(), file.bytes(*tensor).data(), values->size() * sizeof(float));
+    const Bytes bytes = file.bytes(*tensor);
+    std::memcpy(values.data(), bytes.data(), bytes.size());
+  };
+  visit_state(model, fill);
+  if (find_bool(object, "best_values").value_or(false)) {
+    for (const Parameter& parameter : model.parameters) fill(parameter.name + "#best", "F32", state.best_values.emplace_back(parameter.size()));
   }
   return state;
 }

@@ -1,5 +1,5 @@
 // checkpoint.h: everything a run needs to go on as if it had never stopped, in one folder that appears whole or not at all:
-//   checkpoint-<step>/state.safetensors   float32 masters, first and second moments of every parameter; the best evaluation's values
+//   checkpoint-<step>/state.safetensors   float32 masters and the optimizer's state of every parameter; the best evaluation's values
 //   checkpoint-<step>/state.json          step, data cursor, seed, loss history, hash of recipe and data
 #pragma once
 
@@ -32,7 +32,7 @@ struct CheckpointState {
 void save_checkpoint(const std::filesystem::path& run_folder, const TrainModel& model, const CheckpointState& state);
 // The newest whole checkpoint of the run; older ones and unfinished leftovers are ignored.
 std::optional<std::filesystem::path> find_checkpoint(const std::filesystem::path& run_folder);
-// Fills the model's parameters. Throws Error(conflict) when the checkpoint belongs to other inputs.
+// Fills the model's parameters and what the optimizer keeps of them. REQUIRES: prepare_optimizer_state(). Throws Error(conflict) when the checkpoint belongs to other inputs.
 CheckpointState load_checkpoint(const std::filesystem::path& folder, TrainModel& model, const std::string& inputs_sha256);
 // Keeps the newest `keep` checkpoints.
 void prune_checkpoints(const std::filesystem::path& run_folder, size_t keep);

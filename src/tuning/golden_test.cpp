@@ -92,8 +92,18 @@ struct AdapterCase {
   std::string folder, base;
   bool rslora = false, dora = false;
   double loraplus = 1;
+  std::vector<std::string> full_modules = {};
+  bool patterns = false;   // other ranks and alphas, excluded modules and one layer only
 };
-LoraOptions options_of(const AdapterCase& each) { return {.r = 4, .alpha = 8, .rslora = each.rslora, .dora = each.dora}; }
+LoraOptions options_of(const AdapterCase& each) {
+  LoraOptions options = {.r = 4, .alpha = 8, .rslora = each.rslora, .dora = each.dora, .full_modules = each.full_modules};
+  if (!each.patterns) return options;
+  options.rank_pattern = {{"q_proj", 2}, {"mlp.down_proj", 6}};
+  options.alpha_pattern = {{"q_proj", 3}};
+  options.excluded = {"k_proj"};
+  options.layers = {1};
+  return options;
+}
 fs::path base_of(const AdapterCase& each) { return kGoldens / "lora" / each.base / "base"; }
 
 // The trained adapter against what PEFT and PyTorch ended with.
@@ -128,6 +138,50 @@ double run_recorded_steps(TrainModel& model, const json::object& expected, doubl
     worst = std::max(worst, std::abs(report.loss / expected.at("losses").at(i).to_number<double>() - 1.0));
   }
   return worst;
+}
+
+TrainOptions recorded_options(const json::object& expected) {
+  TrainOptions options;
+  options.schedule = {.kind = ScheduleKind::cosine, .peak = 2e-3, .warmup_steps = 5, .total_steps = 50};
+  options.rows_per_batch = expected.at("rows_per_batch").to_number<size_t>();
+  options.accumulation = expected.at("accumulation").to_number<size_t>();
+  options.weight_decay = 0.01;
+  options.network.positions_max = 64;
+  return options;
+}
+
+// Of the parameters that the file holds.
+double furthest_parameter(const TrainModel& model, const fs::path& folder) {
+  const formats::SafetensorsFile file(folder / "final.safetensors");
+  double furthest = 0;
+  size_t compared = 0;
+  for (const Parameter& parameter : model.parameters) {
+    const auto* tensor = file.header().find(parameter.name);
+    if (tensor == nullptr) continue;
+    furthest = std::max(furthest, relative_distance(parameter.value, floats_of(file, *tensor)));
+    ++compared;
+  }
+  EXPECT_GE(compared, 9u);
+  return furthest;
+}
+
+// 8-bit AdamW's moments of one matrix after the first step: bitsandbytes' bytes, but where another rounding of a gradient is next to a border.
+void expect_codes(const TrainModel& model, const formats::SafetensorsFile& file) {
+  const auto down = std::ranges::find(model.parameters, "model.layers.0.mlp.down_proj.weight", &Parameter::name);
+  ASSERT_NE(down, model.parameters.end());
+  ASSERT_NE(down->byte_moments, nullptr);
+  for (const auto& [name, codes] : {std::pair{"down#state1", &down->byte_moments->first}, std::pair{"down#state2", &down->byte_moments->second}}) {
+    const Bytes wanted = file.bytes(*file.header().find(name));
+    ASSERT_EQ(wanted.size(), codes->size());
+    size_t others = 0;
+    for (size_t i = 0; i < codes->size(); ++i) {
+      const int difference = static_cast<int>((*codes)[i]) - static_cast<int>(wanted[i]);
+      EXPECT_LE(std::abs(difference), 1);
+      others += difference != 0;
+    }
+    EXPECT_LE(others, codes->size() / 500) << name;
+    std::printf("%s: %zu of %zu codes differ\n", name, others, codes->size());
+  }
 }
 
 class LoraRun : public testing::TestWithParam<AdapterCase> {};
@@ -227,7 +281,8 @@ INSTANTIATE_TEST_SUITE_P(Models, LoraRun,
                          testing::Values(AdapterCase{"llama_gqa", "llama_gqa"}, AdapterCase{"qwen2_bias", "qwen2_bias"},
                                          AdapterCase{"llama_gqa_rslora", "llama_gqa", true, false}, AdapterCase{"llama_gqa_dora", "llama_gqa", false, true},
                                          AdapterCase{"qwen2_bias_dora", "qwen2_bias", false, true},
-                                         AdapterCase{"llama_gqa_loraplus", "llama_gqa", false, false, 8}, AdapterCase{"qwen2_bias_dora_loraplus", "qwen2_bias", false, true, 4}),
+                                         AdapterCase{"llama_gqa_loraplus", "llama_gqa", false, false, 8}, AdapterCase{"qwen2_bias_dora_loraplus", "qwen2_bias", false, true, 4},
+                                         AdapterCase{"llama_gqa_full_modules", "llama_gqa", false, false, 1, {"embed_tokens", "lm_head"}}, AdapterCase{"llama_gqa_patterns", "llama_gqa", false, false, 1, {}, true}),
                          [](const auto& each) { return each.param.folder; });
 
 struct PreferenceCase {
@@ -296,6 +351,111 @@ TEST_P(PreferenceRun, FiftyStepsAgreeWithPyTorch) {
   ASSERT_NO_FATAL_FAILURE(expect_final_adapter(*model, folder, furthest));
   std::printf("%s: losses within %.1e, rewards within %.1e, adapter within %.1e\n", GetParam().folder.c_str(), worst, worst_reward, furthest);
 }
+
+// All parameters: the reference is the model as it was.
+TEST(FullPreferenceRun, FiftyStepsAgreeWithPyTorch) {
+  const fs::path folder = kGoldens / "dpo/llama_gqa_full";
+  const json::object expected = load_expected(folder);
+  const auto decoder = models::load_decoder(kGoldens / "lora/llama_gqa/base");
+  const auto model = make_full_model(*decoder), reference = make_frozen_model(decoder);
+  RowStream rows(make_fixed_source(pairs_of(expected)), {.sequence_length = 64, .shuffle = false});
+  ThreadPool pool(2);
+  TrainOptions options = recorded_options(expected);
+  options.objective = Objective::preference;
+  options.preference = {.beta = expected.at("beta").to_number<double>()};
+  options.network.reference = reference.get();
+  Trainer trainer(*model, rows, pool, options);
+  double worst = 0;
+  for (uint64_t i = 0; i < 50; ++i) {
+    const StepReport report = trainer.step();
+    // Losses fall from 0.69 to 0.003: the difference counts against what a pair's loss begins with.
+    worst = std::max(worst, std::abs(report.loss - expected.at("losses").at(i).to_number<double>()) / std::log(2.0));
+    EXPECT_NEAR(report.preference.chosen_reward / static_cast<double>(report.preference.pairs), expected.at("rewards/chosen").at(i).to_number<double>(), 2e-3);
+  }
+  EXPECT_LT(worst, 1e-4);
+  const double furthest = furthest_parameter(*model, folder);
+  EXPECT_LT(furthest, 1e-3);
+  std::printf("full DPO: losses within %.1e of log 2, parameters within %.1e\n", worst, furthest);
+}
+
+TEST(KtoRun, FiftyStepsAgreeWithPyTorch) {
+  const fs::path folder = kGoldens / "kto/llama_gqa";
+  const json::object expected = load_expected(folder);
+  std::vector<Sample> samples;
+  for (const json::value& example : expected.at("examples").as_array()) {
+    const auto prompt = json::value_to<std::vector<int32_t>>(example.at("prompt"));
+    Sample& sample = samples.emplace_back();
+    sample.desirable = example.at("label").as_bool();
+    for (const char* answer : {"completion", "other"}) {
+      const auto ids = json::value_to<std::vector<int32_t>>(example.at(answer));
+      if (!sample.ids.empty()) sample.split = sample.ids.size();
+      sample.ids.insert(sample.ids.end(), prompt.begin(), prompt.end());
+      sample.labelled.resize(sample.ids.size(), 0);
+      sample.ids.insert(sample.ids.end(), ids.begin(), ids.end());
+      sample.labelled.resize(sample.ids.size(), 1);
+    }
+  }
+  const auto model = make_lora_model(models::load_decoder(kGoldens / "lora/llama_gqa/base"), {.r = 4, .alpha = 8});
+  read_adapter(folder / "initial", *model);
+  RowStream rows(make_fixed_source(std::move(samples)), {.sequence_length = 64, .shuffle = false});
+  ThreadPool pool(2);
+  TrainOptions options = recorded_options(expected);
+  options.objective = Objective::examples;
+  options.preference = {.loss = PreferenceLoss::kto,
+                        .beta = expected.at("beta").to_number<double>(),
+                        .desirable_weight = expected.at("desirable_weight").to_number<double>(),
+                        .undesirable_weight = expected.at("undesirable_weight").to_number<double>()};
+  Trainer trainer(*model, rows, pool, options);
+  double worst = 0;
+  for (uint64_t i = 0; i < 50; ++i) {
+    const StepReport report = trainer.step();
+    worst = std::max(worst, std::abs(report.loss / expected.at("losses").at(i).to_number<double>() - 1.0));
+    EXPECT_NEAR(report.preference.kl, expected.at("kl").at(i).to_number<double>(), 1e-3);
+    EXPECT_NEAR(report.preference.chosen_reward / static_cast<double>(report.preference.desirable), expected.at("rewards/chosen").at(i).to_number<double>(), 1e-3);
+    EXPECT_NEAR(report.gradient_norm / expected.at("norms").at(i).to_number<double>(), 1.0, 1e-3);
+  }
+  EXPECT_LT(worst, 1e-4);
+  double furthest = 0;
+  ASSERT_NO_FATAL_FAILURE(expect_final_adapter(*model, folder, furthest));
+  std::printf("KTO: losses within %.1e, adapter within %.1e\n", worst, furthest);
+}
+
+struct OptimizerCase {
+  const char* name;
+  OptimizerKind kind;
+  double beta2, loss_tolerance, value_tolerance;
+};
+// Eight bits and signs have borders: where another rounding of a gradient falls across one, a step is another one there. So these two drift further than 1e-4.
+class OptimizerRun : public testing::TestWithParam<OptimizerCase> {};
+
+TEST_P(OptimizerRun, FiftyStepsAgreeWithTheirLibraries) {
+  const fs::path folder = kGoldens / "optimizers" / GetParam().name;
+  const json::object expected = load_expected(folder);
+  const bool wide = GetParam().kind == OptimizerKind::adamw_8bit;
+  const auto model = make_full_model(*models::load_decoder(kGoldens / (wide ? "qlora/llama_wide/base" : "lora/llama_gqa/base")));
+  RowStream rows(std::make_shared<FixedSamples>(samples_of(expected)), {.sequence_length = 64, .shuffle = false});
+  ThreadPool pool(2);
+  TrainOptions options = recorded_options(expected);
+  options.schedule = {.kind = ScheduleKind::constant, .peak = expected.at("rate").to_number<double>(), .total_steps = 50};
+  options.optimizer = GetParam().kind;
+  options.beta2 = GetParam().beta2;
+  Trainer trainer(*model, rows, pool, options);
+  const formats::SafetensorsFile file(folder / "final.safetensors");
+  double worst = 0;
+  for (uint64_t i = 0; i < 50; ++i) {
+    worst = std::max(worst, std::abs(trainer.step().loss / expected.at("losses").at(i).to_number<double>() - 1.0));
+    if (wide && i == 0) expect_codes(*model, file);
+  }
+  EXPECT_LT(worst, GetParam().loss_tolerance);
+  const double furthest = furthest_parameter(*model, folder);
+  EXPECT_LT(furthest, GetParam().value_tolerance);
+  std::printf("%s: losses within %.1e, parameters within %.1e\n", GetParam().name, worst, furthest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Kinds, OptimizerRun,
+                         testing::Values(OptimizerCase{"adamw_8bit", OptimizerKind::adamw_8bit, 0.999, 1e-3, 5e-3}, OptimizerCase{"lion", OptimizerKind::lion, 0.99, 5e-4, 5e-3},
+                                         OptimizerCase{"muon", OptimizerKind::muon, 0.999, 1e-4, 1e-3}),
+                         [](const auto& each) { return std::string(each.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(Models, PreferenceRun, testing::Values(PreferenceCase{"dpo/llama_gqa_plain", "llama_gqa"}, PreferenceCase{"dpo/qwen2_bias_smoothed", "qwen2_bias", true},
                                                           PreferenceCase{"orpo/llama_gqa", "llama_gqa"}),

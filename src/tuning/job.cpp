@@ -44,6 +44,11 @@ LoraOptions lora_options(const Recipe& recipe) {
   options.rslora = recipe.use_rslora;
   options.dora = recipe.use_dora;
   options.targets = recipe.target_modules;
+  options.full_modules = recipe.modules_to_save;
+  options.excluded = recipe.exclude_modules;
+  options.layers = recipe.layers_to_transform;
+  for (const auto& item : recipe.rank_pattern) options.rank_pattern.emplace_back(item.key(), item.value().to_number<double>());
+  for (const auto& item : recipe.alpha_pattern) options.alpha_pattern.emplace_back(item.key(), item.value().to_number<double>());
   options.seed = recipe.seed;
   return options;
 }
@@ -57,9 +62,22 @@ json::object pretrain_config(const Recipe& recipe) {
   return config;
 }
 
+// KTO's examples, likewise.
+void add_examples(json::object& line, const PreferenceSums& sums, const std::string& prefix) {
+  const auto good = static_cast<double>(std::max<size_t>(1, sums.desirable)), bad = static_cast<double>(std::max<size_t>(1, sums.pairs - sums.desirable));
+  line[prefix + "examples"] = sums.pairs;
+  line[prefix + "kl"] = sums.kl;
+  line[prefix + "rewards/chosen"] = sums.chosen_reward / good;
+  line[prefix + "rewards/rejected"] = sums.rejected_reward / bad;
+  line[prefix + "rewards/margins"] = sums.chosen_reward / good - sums.rejected_reward / bad;
+  line[prefix + "logps/chosen"] = sums.chosen_logp / good;
+  line[prefix + "logps/rejected"] = sums.rejected_logp / bad;
+}
+
 // The pairs' means under the names that TRL logs them by; prefix "eval_" for those that are held out.
 void add_preference(json::object& line, const PreferenceSums& sums, const std::string& prefix = "") {
   if (sums.pairs == 0) return;
+  if (sums.examples) return add_examples(line, sums, prefix);
   const auto pairs = static_cast<double>(sums.pairs);
   line[prefix + "pairs"] = sums.pairs;
   line[prefix + "rewards/chosen"] = sums.chosen_reward / pairs;
@@ -141,9 +159,11 @@ class Job {
 
  private:
   bool pretrain() const { return recipe_.method == "pretrain"; }
-  bool pairs() const { return recipe_.objective != "sft"; }
+  bool pairs() const { return recipe_.objective != "sft"; }   // or examples
+  bool examples() const { return recipe_.objective == "kto"; }
   PreferenceOptions preference_options() const {
-    return {.loss = recipe_.objective == "orpo" ? PreferenceLoss::orpo : PreferenceLoss::dpo, .beta = recipe_.dpo_beta, .label_smoothing = recipe_.dpo_label_smoothing};
+    const PreferenceLoss loss = recipe_.objective == "orpo" ? PreferenceLoss::orpo : examples() ? PreferenceLoss::kto : PreferenceLoss::dpo;
+    return {.loss = loss, .beta = recipe_.dpo_beta, .label_smoothing = recipe_.dpo_label_smoothing, .desirable_weight = recipe_.kto_desirable_weight, .undesirable_weight = recipe_.kto_undesirable_weight};
   }
 
   void tell(const std::string& phase, const std::string& message) {
@@ -186,7 +206,9 @@ class Job {
       if (recipe_.load_in_4bit) decoder = models::with_nf4_linears(decoder, recipe_.bnb_4bit_use_double_quant, pool_);
       facts_.base_sha256 = weight_hashes(spec_.base_folder);
       model_ = recipe_.method == "lora" ? make_lora_model(decoder, lora_options(recipe_)) : make_full_model(*decoder);
+      if (recipe_.method == "full" && pairs() && recipe_.objective != "orpo") reference_ = make_frozen_model(decoder);
     }
+    prepare_optimizer_state(*model_, parse_optimizer(recipe_.optimizer));
     if (recipe_.seq_len > model_->config.context) {
       throw Error(Code::invalid_argument, "seq_len " + std::to_string(recipe_.seq_len) + " is over the model's context of " + std::to_string(model_->config.context));
     }
@@ -238,9 +260,10 @@ class Job {
     if (recipe_.loraplus_lr_ratio > 0) options.loraplus_ratio = recipe_.loraplus_lr_ratio;
     options.max_gradient_norm = recipe_.max_grad_norm;
     options.seed = recipe_.seed;
-    options.objective = pairs() ? Objective::preference : Objective::next_token;
+    options.optimizer = parse_optimizer(recipe_.optimizer);
+    options.objective = examples() ? Objective::examples : pairs() ? Objective::preference : Objective::next_token;
     options.preference = preference_options();
-    options.network = {.recompute = recipe_.gradient_checkpointing, .embedding_noise = recipe_.neftune_noise_alpha, .positions_max = recipe_.seq_len};
+    options.network = {.recompute = recipe_.gradient_checkpointing, .embedding_noise = recipe_.neftune_noise_alpha, .positions_max = recipe_.seq_len, .reference = reference_.get()};
     return options;
   }
 
@@ -249,7 +272,10 @@ class Job {
     Batch batch;
     append_row(batch, RowStream(source_, pack_).next());
     const auto run = [&] {
-      if (pairs()) {
+      if (examples()) {
+        trainer_->network().reference_gap(every_second_segment(batch, 1));
+        trainer_->network().examples_forward_backward(every_second_segment(batch, 0), preference_options(), 0, 0.0f, 0);
+      } else if (pairs()) {
         trainer_->network().preference_forward_backward(batch, preference_options(), 0.0f, 0);
       } else {
         trainer_->network().forward_backward(batch, 0.0f, 0);
@@ -294,6 +320,7 @@ class Job {
   double held_out_loss(PreferenceSums& sums) {
     PackOptions pack = pack_;
     pack.shuffle = false;
+    if (examples()) return held_out_examples(pack, sums);
     RowStream rows(evaluation_source_, pack);
     double sum = 0;
     size_t labels = 0;
@@ -309,6 +336,22 @@ class Job {
     }
     if (!pairs()) return sum / static_cast<double>(std::max<size_t>(1, labels));
     return sums.loss / static_cast<double>(sums.pairs) + sums.nll / static_cast<double>(std::max<size_t>(1, sums.nll_tokens));
+  }
+
+  // The KL term is that of all that is held out.
+  double held_out_examples(const PackOptions& pack, PreferenceSums& sums) {
+    RowStream rows(evaluation_source_, pack);
+    std::vector<Batch> batches(rows.rows_in_epoch());
+    double gap = 0, count = 0;
+    for (Batch& batch : batches) {
+      append_row(batch, rows.next());
+      gap += trainer_->network().reference_gap(every_second_segment(batch, 1));
+      count += static_cast<double>(batch.segments.size() / 2);
+    }
+    const double kl = std::max(0.0, gap / count);
+    for (const Batch& batch : batches) sums.add(trainer_->network().examples_loss(every_second_segment(batch, 0), preference_options(), kl));
+    sums.kl = kl;
+    return sums.loss / count;
   }
 
   void evaluate() {
@@ -451,7 +494,7 @@ class Job {
   RawData data_;
   TextSide text_;
   json::object counts_, report_;
-  std::unique_ptr<TrainModel> model_;
+  std::unique_ptr<TrainModel> model_, reference_;
   std::shared_ptr<const SampleSource> source_, evaluation_source_;
   PackOptions pack_;
   size_t rows_in_first_epoch_ = 0;

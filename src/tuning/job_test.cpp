@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <map>
+#include <set>
 
 #include "base/files.h"
 #include "formats/safetensors.h"
@@ -115,6 +117,54 @@ TEST_F(JobRuns, LoraPlusAndEmbeddingNoiseChangeTheResultButNotWithThreadsOrAResu
   stop_after_ = 3;
   EXPECT_TRUE(run("parts", lora_spec(model.output, changes), {.cancel = &cancel_}).cancelled);
   EXPECT_EQ(run("parts", lora_spec(model.output, changes), {.threads = 2}).output_sha256, both.output_sha256);
+}
+
+TEST_F(JobRuns, EveryOptimizerAndAFourBitBaseSurviveAResume) {
+  json::object wide = pretrain_recipe();   // rows of whole blocks, and matrices large enough for 8 bits
+  wide["max_steps"] = 3;
+  wide["model"].as_object()["hidden_size"] = 64;
+  wide["model"].as_object()["intermediate_size"] = 64;
+  const JobResult model = run("wide", spec(wide));
+  const json::object full = {{"method", "full"}, {"learning_rate", 1e-3}, {"save_dtype", "f32"}};
+  std::map<std::string, json::object> cases = {{"qlora", {{"load_in_4bit", true}, {"bnb_4bit_use_double_quant", true}}}};
+  for (const char* optimizer : {"adamw", "adamw_8bit", "lion", "muon"}) {
+    cases[optimizer] = full;
+    cases[optimizer]["optimizer"] = optimizer;
+  }
+  std::set<std::string> results;
+  for (const auto& [name, changes] : cases) {
+    cancel_ = false;
+    stop_after_ = 0;
+    const JobResult whole = run(name + "-whole", lora_spec(model.output, changes), {.threads = 1});
+    stop_after_ = 3;
+    EXPECT_TRUE(run(name, lora_spec(model.output, changes), {.cancel = &cancel_}).cancelled) << name;
+    EXPECT_EQ(run(name, lora_spec(model.output, changes), {.threads = 2}).output_sha256, whole.output_sha256) << name;
+    results.insert(whole.output_sha256.begin()->second);
+  }
+  EXPECT_EQ(results.size(), cases.size());
+  EXPECT_THROW(lora_spec(model.output, {{"optimizer", "adafactor"}}), Error);
+  EXPECT_THROW(lora_spec(model.output, {{"method", "full"}, {"load_in_4bit", true}}), Error);
+}
+
+TEST_F(JobRuns, PreferencesOverAllParametersAndKtoSurviveAResume) {
+  const JobResult model = run("base", spec(pretrain_recipe()));
+  std::string lines;
+  for (int i = 0; i < 12; ++i) lines += "{\"prompt\": \"def f" + std::to_string(i) + "\", \"chosen\": \"(first, second)" + std::to_string(i) + "\", \"rejected\": \"return" + std::to_string(i) + "\"}\n";
+  write_file_durable(root_.path() / "pairs.jsonl", lines);
+  const std::map<std::string, json::object> cases = {{"dpo-full", {{"objective", "dpo"}, {"method", "full"}, {"learning_rate", 1e-3}}},
+                                                     {"kto", {{"objective", "kto"}, {"eval_steps", 3}}},
+                                                     {"kto-full", {{"objective", "kto"}, {"method", "full"}, {"learning_rate", 1e-3}}}};
+  for (const auto& [name, changes] : cases) {
+    JobSpec wanted = lora_spec(model.output, changes);
+    wanted.data_path = root_.path() / "pairs.jsonl";
+    cancel_ = false;
+    stop_after_ = 0;
+    const JobResult whole = run(name + "-whole", wanted, {.threads = 1});
+    stop_after_ = 3;
+    EXPECT_TRUE(run(name, wanted, {.cancel = &cancel_}).cancelled) << name;
+    EXPECT_EQ(run(name, wanted, {.threads = 2}).output_sha256, whole.output_sha256) << name;
+    EXPECT_NE(read_file(whole.output / "README.md").find(name.starts_with("kto") ? "KTO" : "DPO"), std::string::npos);
+  }
 }
 
 TEST_F(JobRuns, BestEvaluationIsKeptStopsEarlyAndSurvivesAResume) {

@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "base/files.h"
+#include "tuning/optimizer.h"
 
 namespace lyceum::tuning {
 
@@ -52,6 +53,12 @@ T read_value(std::string_view key, const json::value& value) {
       wrong_type(key, "a whole number of zero or more");
     }
     return static_cast<T>(number);
+  } else if constexpr (std::is_same_v<T, std::vector<uint64_t>>) {
+    if (value.is_number()) return {read_value<uint64_t>(key, value)};
+    if (!value.is_array()) wrong_type(key, "a list of whole numbers");
+    T list;
+    for (const json::value& item : value.as_array()) list.push_back(read_value<uint64_t>(key, item));
+    return list;
   } else {
     if (value.is_string()) return {std::string(value.as_string())};
     if (!value.is_array()) wrong_type(key, "a list of texts");
@@ -66,9 +73,9 @@ T read_value(std::string_view key, const json::value& value) {
 
 template <typename T>
 json::value write_value(const T& value) {
-  if constexpr (std::is_same_v<T, std::vector<std::string>>) {
+  if constexpr (std::is_same_v<T, std::vector<std::string>> || std::is_same_v<T, std::vector<uint64_t>>) {
     json::array list;
-    for (const std::string& item : value) list.emplace_back(item);
+    for (const auto& item : value) list.emplace_back(item);
     return list;
   } else {
     return json::value(value);
@@ -96,7 +103,7 @@ Key four_bit_key() {
 const std::vector<Key>& keys() {
   static const std::vector<Key> table = {
       key("method", &Recipe::method, {"finetuning_type", "adapter"}, "lora, full, or pretrain (from scratch)"),
-      key("objective", &Recipe::objective, {"stage", "rl"}, "sft (next token), or on preference pairs dpo (the reference is the base with the adapter off) or orpo (no reference)"),
+      key("objective", &Recipe::objective, {"stage", "rl"}, "sft (next token), on preference pairs dpo (the reference is the base) or orpo (no reference), or on single answers with a label kto"),
       key("base_model", &Recipe::base_model, {"model_name_or_path", "model_name"}, "the model to start from"),
       key("dataset", &Recipe::dataset, {"dataset_path", "data"}, "a code folder, a git work tree, a chat .jsonl or text files"),
       key("data_format", &Recipe::data_format, {"dataset_format"}, "code, chat, text or auto"),
@@ -122,9 +129,11 @@ const std::vector<Key>& keys() {
       key("eval_steps", &Recipe::eval_steps, {}, "measure the loss on what is held out every so many steps; needs val_size"),
       key("early_stopping_patience", &Recipe::early_stopping_patience, {}, "stop after so many such measurements without a better one"),
       key("load_best_model_at_end", &Recipe::load_best_model_at_end, {}, "the result is the model of the best measurement, not the last"),
-      key("dpo_beta", &Recipe::dpo_beta, {"beta", "pref_beta"}, "dpo: how strongly the model is held to the reference; orpo: weight of the odds ratio"),
+      key("dpo_beta", &Recipe::dpo_beta, {"beta", "pref_beta"}, "dpo, kto: how strongly the model is held to the reference; orpo: weight of the odds ratio"),
       key("dpo_label_smoothing", &Recipe::dpo_label_smoothing, {"label_smoothing"}, "dpo: share of pairs assumed to be labelled the wrong way round"),
       key("dpo_loss", &Recipe::dpo_loss, {"loss_type", "pref_loss"}, "dpo: sigmoid, the only one there is"),
+      key("kto_desirable_weight", &Recipe::kto_desirable_weight, {"desirable_weight", "kto_chosen_weight"}, "kto: weight of the losses of good answers; weight times number should be alike on both sides"),
+      key("kto_undesirable_weight", &Recipe::kto_undesirable_weight, {"undesirable_weight", "kto_rejected_weight"}, "kto: of bad ones"),
       key("micro_batch_size", &Recipe::micro_batch_size, {"per_device_train_batch_size", "batch_size"}, "rows run at once"),
       key("gradient_accumulation_steps", &Recipe::gradient_accumulation_steps, {}, "such batches a step"),
       key("num_epochs", &Recipe::num_epochs, {"num_train_epochs", "epochs"}, "passes over the data"),
@@ -135,7 +144,8 @@ const std::vector<Key>& keys() {
       key("warmup_ratio", &Recipe::warmup_ratio, {}, "share of the steps with a rising rate"),
       key("warmup_steps", &Recipe::warmup_steps, {}, "the same as a number of steps; over warmup_ratio when set"),
       key("decay_steps", &Recipe::decay_steps, {}, "warmup_stable_decay: how many of the last steps have a falling rate"),
-      key("weight_decay", &Recipe::weight_decay, {}, "AdamW's decoupled decay, matrices only"),
+      key("optimizer", &Recipe::optimizer, {"optim"}, "adamw, adamw_8bit (moments in 8 bits), lion or muon (matrices; AdamW for the rest)"),
+      key("weight_decay", &Recipe::weight_decay, {}, "decoupled decay, matrices only"),
       key("adam_beta1", &Recipe::adam_beta1, {}, "AdamW"),
       key("adam_beta2", &Recipe::adam_beta2, {}, "AdamW"),
       key("adam_epsilon", &Recipe::adam_epsilon, {"adam_eps"}, "AdamW"),
@@ -150,6 +160,11 @@ const std::vector<Key>& keys() {
       key("loraplus_lr_ratio", &Recipe::loraplus_lr_ratio, {}, "LoRA+: the learning rate of B (and of DoRA's magnitudes) over that of A, which is learning_rate; 16 is usual, 0 = one rate"),
       key("use_dora", &Recipe::use_dora, {"peft_use_dora"}, "DoRA: the adapted weight's row lengths are learned apart from their directions"),
       key("target_modules", &Recipe::target_modules, {"lora_target", "lora_target_modules"}, "module names; all-linear by default"),
+      key("modules_to_save", &Recipe::modules_to_save, {"additional_target", "lora_modules_to_save"}, "embed_tokens or lm_head: trained whole beside the adapter, and saved in it"),
+      key("exclude_modules", &Recipe::exclude_modules, {}, "module names or ends of names that get no adapter, over target_modules"),
+      key("layers_to_transform", &Recipe::layers_to_transform, {"peft_layers_to_transform"}, "numbers of the layers that get one, from 0; all by default. Nothing is computed backwards below the lowest"),
+      key("rank_pattern", &Recipe::rank_pattern, {}, "another rank for some modules: {\"q_proj\": 8, \"layers.0.mlp.down_proj\": 32}"),
+      key("alpha_pattern", &Recipe::alpha_pattern, {}, "another alpha for some modules"),
       four_bit_key(),
       key("bnb_4bit_use_double_quant", &Recipe::bnb_4bit_use_double_quant, {"double_quantization", "use_bnb_nested_quant"}, "load_in_4bit: the scales in 8 bits, too (4.13 instead of 4.5 bits a weight where it is stored)"),
       key("bnb_4bit_quant_type", &Recipe::bnb_4bit_quant_type, {"quantization_type"}, "load_in_4bit: nf4, the only one there is"),
@@ -216,10 +231,9 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.method == "lora" || recipe.method == "full" || recipe.method == "pretrain", "method must be lora, full or pretrain, not '" + recipe.method + "'");
   require(recipe.data_format == "auto" || recipe.data_format == "code" || recipe.data_format == "chat" || recipe.data_format == "text",
           "data_format must be code, chat, text or auto");
-  require(recipe.objective == "sft" || recipe.objective == "dpo" || recipe.objective == "orpo", "objective must be sft, dpo or orpo, not '" + recipe.objective + "' (kto is not built)");
-  require(recipe.objective != "dpo" || recipe.method == "lora", "objective dpo needs method lora: the reference is the base with the adapter off");
-  require(recipe.objective == "sft" || recipe.method != "pretrain", "preference pairs need a model to start from, so method lora or full");
-  require(recipe.objective != "orpo" || recipe.dpo_label_smoothing == 0, "dpo_label_smoothing is dpo's; orpo has none");
+  require(recipe.objective == "sft" || recipe.objective == "dpo" || recipe.objective == "orpo" || recipe.objective == "kto", "objective must be sft, dpo, orpo or kto, not '" + recipe.objective + "'");
+  require(recipe.objective == "sft" || recipe.method != "pretrain", "preferences need a model to start from, so method lora or full: there is no reference to hold a new one to");
+  require((recipe.objective != "orpo" && recipe.objective != "kto") || recipe.dpo_label_smoothing == 0, "dpo_label_smoothing is dpo's; " + recipe.objective + " has none");
   require(recipe.dpo_loss == "sigmoid", "dpo_loss must be sigmoid, not '" + recipe.dpo_loss + "'");
   require(recipe.dpo_beta > 0 && recipe.dpo_label_smoothing < 0.5, "dpo_beta must be above 0 and dpo_label_smoothing below 0.5");
   require(recipe.eval_steps == 0 || recipe.val_size > 0, "eval_steps measures on what is held out: set val_size, too");
@@ -239,11 +253,22 @@ void check_recipe(const Recipe& recipe) {
   require(recipe.neftune_noise_alpha == 0 || recipe.objective == "sft", "neftune_noise_alpha is for objective sft: noise in one pass of a comparison would be compared, too");
   require(recipe.loraplus_lr_ratio == 0 || recipe.method == "lora", "loraplus_lr_ratio needs method lora: it is the rate of B over that of A");
   require(recipe.lora_r >= 1 && recipe.lora_r <= 4096, "lora_r must be between 1 and 4096");
+  for (const auto* pattern : {&recipe.rank_pattern, &recipe.alpha_pattern}) {
+    const std::string name = pattern == &recipe.rank_pattern ? "rank_pattern" : "alpha_pattern";
+    for (const auto& item : *pattern) {
+      const double number = item.value().is_number() ? item.value().to_number<double>() : 0;
+      const bool rank = pattern != &recipe.rank_pattern || (number == std::floor(number) && number <= 4096);
+      require(number > 0 && rank, name + ": '" + std::string(item.key()) + "' must be " + (pattern == &recipe.rank_pattern ? "a whole number from 1 to 4096" : "a number above 0"));
+    }
+  }
+  require(recipe.modules_to_save.empty() || recipe.method == "lora", "modules_to_save needs method lora; the others train everything");
+  require(recipe.modules_to_save.empty() || recipe.objective == "sft" || recipe.objective == "orpo", "modules_to_save cannot be trained with objective " + recipe.objective + ": with the adapter off they would still be the trained ones, so there is no reference");
   require(recipe.max_steps > 0 || recipe.num_epochs > 0, "num_epochs or max_steps must be above 0");
   require(!recipe.load_in_4bit || recipe.method == "lora", "load_in_4bit needs method lora: weights in 4 bits are not trained themselves");
   require(recipe.bnb_4bit_quant_type == "nf4", "bnb_4bit_quant_type must be nf4, not '" + recipe.bnb_4bit_quant_type + "'");
   require(recipe.method != "pretrain" || !recipe.model.empty(), "pretrain needs 'model', the config.json of the new model");
   parse_schedule(recipe.lr_scheduler);
+  parse_optimizer(recipe.optimizer);
 }
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace lyceum::tuning {
 struct Recipe {
   // What to train, on what.
   std::string method = "lora";            // lora | full | pretrain (from scratch)
-  std::string objective = "sft";          // sft (next token) | dpo | orpo (preference pairs)
+  std::string objective = "sft";          // sft (next token) | dpo | orpo (preference pairs) | kto (answers that are good or bad)
   std::string base_model;                 // repo id or folder; empty for pretrain
   std::string dataset;                    // folder, file or repo id
   std::string data_format = "auto";       // code | chat | text | auto
@@ -49,6 +49,7 @@ struct Recipe {
   double dpo_beta = 0.1;
   double dpo_label_smoothing = 0;
   std::string dpo_loss = "sigmoid";
+  double kto_desirable_weight = 1, kto_undesirable_weight = 1;
 
   // Optimisation.
   uint32_t micro_batch_size = 1;
@@ -61,6 +62,7 @@ struct Recipe {
   double warmup_ratio = 0;
   uint64_t warmup_steps = 0;              // over warmup_ratio when set
   uint64_t decay_steps = 0;               // warmup_stable_decay: the last steps, with a falling rate
+  std::string optimizer = "adamw";        // adamw | adamw_8bit | lion | muon
   double weight_decay = 0;
   double adam_beta1 = 0.9, adam_beta2 = 0.999, adam_epsilon = 1e-8;
   double max_grad_norm = 1.0;
@@ -76,6 +78,10 @@ struct Recipe {
   bool use_dora = false;
   double loraplus_lr_ratio = 0;           // LoRA+: the learning rate of B over that of A; 0 = one rate
   std::vector<std::string> target_modules;   // empty = all linear layers but the head
+  json::object rank_pattern, alpha_pattern;   // PEFT's: a module's name, its end or a regular expression -> its rank or alpha
+  std::vector<std::string> exclude_modules;
+  std::vector<std::string> modules_to_save;   // embed_tokens, lm_head: trained whole
+  std::vector<uint64_t> layers_to_transform;  // empty = all
   bool load_in_4bit = false;              // QLoRA: the base's linear layers in NF4, quantised as they are loaded
   bool bnb_4bit_use_double_quant = false; // their scales in 8 bits
   std::string bnb_4bit_quant_type = "nf4";

@@ -1,8 +1,8 @@
 // trainer.h: optimizer steps over a model and a stream of rows.
 //
 // One step = `accumulation` batches of `rows_per_batch` rows. The loss, and so the gradient, is the mean over the labelled
-// tokens of the whole step (with preference pairs: over the step's pairs): how the rows are cut into batches changes speed and memory, not the result. The update is AdamW
-// on float32 masters after clipping by the global norm. For one numeric profile the bytes depend on the seed and the data
+// tokens of the whole step (with preference pairs or KTO's examples: over those): how the rows are cut into batches changes speed and memory, not the result. The update is the
+// optimizer's on float32 masters after clipping by the global norm. For one numeric profile the bytes depend on the seed and the data
 // only, not on the number of threads.
 #pragma once
 
@@ -16,11 +16,12 @@
 #include "base/threads.h"
 #include "tuning/data/pack.h"
 #include "tuning/model/network.h"
+#include "tuning/optimizer.h"
 #include "tuning/schedule.h"
 
 namespace lyceum::tuning {
 
-enum class Objective { next_token, preference };
+enum class Objective { next_token, preference, examples };   // examples: KTO
 
 struct TrainOptions {
   Objective objective = Objective::next_token;
@@ -29,6 +30,7 @@ struct TrainOptions {
   size_t rows_per_batch = 1;
   size_t accumulation = 1;
   double weight_decay = 0;
+  OptimizerKind optimizer = OptimizerKind::adamw;
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
   double loraplus_ratio = 1;        // LoRA+ (Hayou et al. 2024, arXiv 2402.12354): the rate of what follows A over that of A
   double max_gradient_norm = 1.0;   // 0 = no clipping
@@ -59,6 +61,7 @@ class Trainer {
 
  private:
   double run_batches(const std::vector<Batch>& batches, StepReport& report);
+  double run_examples(const std::vector<Batch>& batches, Rng& keys, PreferenceSums& sums);
   double run_pairs(const std::vector<Batch>& batches, Rng& keys, PreferenceSums& sums);
   void update(double rate, double gradient_norm);
 

@@ -52,11 +52,15 @@ def tuned(env, data, *more):
     return pathlib.Path(report["run_folder"]) / "output"
 
 
-@pytest.mark.parametrize("kind", ["lora", "dora", "rslora"])
+KINDS = {"lora": [], "dora": ["use_dora=true"], "rslora": ["use_rslora=true"], "qlora": ["load_in_4bit=true"],
+         "patterns": ['rank_pattern={"q_proj": 2}', 'alpha_pattern={"mlp.up_proj": 3}', "exclude_modules=k_proj", "layers_to_transform=[2, 4]"]}
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_peft_loads_ours_whole_and_saves_the_same_bytes(kind, env, code, tmp_path):
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
-    output = tuned(env, code, *(["--set", f"use_{kind}=true"] if kind != "lora" else []))
+    output = tuned(env, code, *(part for setting in KINDS[kind] for part in ("--set", setting)))
     model = PeftModel.from_pretrained(base_model(), output).eval()
     ours = load_file(output / "adapter_model.safetensors")
     assert set(get_peft_model_state_dict(model)) == set(ours)   # 0 missing, 0 unexpected
@@ -118,6 +122,20 @@ def test_dpo_prefers_the_chosen_answers_and_reproduces(env, tmp_path):
     assert "DPO, beta 0.1" in (output / "README.md").read_text()
     again = json.loads(harness.lyceum("reproduce", output, "--data", data, "--base", MODEL, "--threads", "1", "--json", env=env).stdout)
     assert again["reproduced"] is True, again
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_kto_tells_good_answers_from_bad_ones(method, env, tmp_path):
+    data = tmp_path / "answers.jsonl"
+    data.write_text("".join(json.dumps({"prompt": f"Say word {i}", "completion": f"def word_{i}():" if i % 2 else f"class Word{i}:", "label": bool(i % 2)}) + "\n" for i in range(24)))
+    settings = ["--set", "objective=kto", "--set", f"method={method}", "--set", "max_steps=8", "--set", "micro_batch_size=4", *(["--set", "learning_rate=1e-4"] if method == "full" else [])]
+    plan = json.loads(harness.lyceum("tune", MODEL, "--data", data, "--plan", "--json", *SETTINGS, *settings, env=env).stdout)
+    assert plan["examples"] == 24 and plan["desirable"] == 12
+    assert [s["text"] for s in plan["sample"] if s["learned"]] == ["class Word0:<|im_end|>", "def word_23():<|im_end|>"]
+    output = tuned(env, data, *settings)
+    steps = [line for line in map(json.loads, (output.parent / "progress.jsonl").read_text().splitlines()) if line["phase"] == "train"]
+    assert abs(steps[0]["loss"] - 0.5) < 1e-6 and steps[0]["kl"] == 0 and abs(steps[0]["rewards/margins"]) < 1e-6
+    assert steps[-1]["loss"] < 0.499 and steps[-1]["rewards/margins"] > 0.01
 
 
 @pytest.mark.parametrize("objective", ["dpo", "orpo"])

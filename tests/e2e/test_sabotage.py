@@ -85,6 +85,21 @@ class Bench:
         return self.run("logits", MODEL, "--ids", "6,7,8", "--out", self.fresh() / "l.f32", "--adapter", adapter)
 
 
+def four_bits(bench):
+    out = bench.fresh() / "model"
+    code, text = bench.run("merge", MODEL, "--dtype", "nf4", "--out", out)
+    assert code == 0, text
+    return out
+
+
+def merge_into_four_bits(bench):
+    return bench.run("merge", four_bits(bench), "--adapter", bench.head_adapter(), "--out", bench.fresh() / "merged")
+
+
+def full_over_four_bits(bench):
+    return bench.tune("--set", "method=full", model=four_bits(bench))
+
+
 def resume_after(change):
     def case(bench):
         code = bench.fresh() / "code"
@@ -194,7 +209,17 @@ CASES = [
     ("a truncated base", "model.safetensors", False, truncated_base),
     ("code of which every file holds a secret", "hold a secret", False, only_secrets),
     ("preference pairs under the ordinary objective", "set objective to dpo", False, lambda b: b.tune(data=b.lines(PAIR))),
-    ("DPO without a reference", "the reference is the base", False, lambda b: b.tune("--set", "objective=dpo", "--set", "method=full", data=b.lines(PAIR))),
+    ("DPO without a model to refer to", "need a model to start from", False, lambda b: b.tune("--set", "objective=dpo", "--set", "method=pretrain", data=b.lines(PAIR))),
+    ("KTO with good answers only", "nothing holds the model back", False, lambda b: b.tune("--set", "objective=kto", data=b.lines({"prompt": "hi", "completion": "good", "label": True}, {"prompt": "you", "completion": "fine", "label": True}))),
+    ("KTO without labels", "an example needs 'label'", False, lambda b: b.tune("--set", "objective=kto", data=b.lines({"prompt": "hi", "completion": "good"}))),
+    ("all parameters of a base in 4 bits", "load_in_4bit needs method lora", False, lambda b: b.tune("--set", "load_in_4bit=true", "--set", "method=full")),
+    ("a base in 8 bits", "in 4 bits or as it is", False, lambda b: b.tune("--set", "quantization_bit=8")),
+    ("a merge into a base in 4 bits", "--dequantize", False, merge_into_four_bits),
+    ("full training of a base saved in 4 bits", "train an adapter", False, full_over_four_bits),
+    ("an optimizer that is not there", "optimizer must be", False, lambda b: b.tune("--set", "optim=adafactor")),
+    ("a rank for a module that is not there", "means no module", False, lambda b: b.tune("--set", 'rank_pattern={"qkv_proj": 4}')),
+    ("two ranks for one module", "both mean", False, lambda b: b.tune("--set", 'rank_pattern={"q_proj": 4, "self_attn.q_proj": 8}')),
+    ("a layer that is not there", "counted from 0", False, lambda b: b.tune("--set", "layers_to_transform=99")),
     ("pairs whose two answers are the same", "the same chosen and rejected", False, lambda b: b.tune("--set", "objective=dpo", data=b.lines(PAIR | {"rejected": "good"}))),
 ]
 

@@ -44,8 +44,8 @@ void append_sample(Row& row, const Sample& sample) {
   if (!sample.ids.empty()) row.targets.push_back(kNoTarget);
   for (size_t i = 1; i <= sample.ids.size(); ++i) row.answers.push_back(i < sample.ids.size() && sample.labelled[i] == 1);
   const auto border = static_cast<uint32_t>(begin + sample.split), end = static_cast<uint32_t>(row.ids.size());
-  if (sample.split > 0) row.segments.push_back({begin, border});
-  row.segments.push_back({border, end});
+  if (sample.split > 0) row.segments.push_back({begin, border, sample.desirable});
+  row.segments.push_back({border, end, sample.desirable});
 }
 
 namespace {
@@ -70,9 +70,24 @@ void append_row(Batch& batch, const Row& row) {
   batch.targets.insert(batch.targets.end(), row.targets.begin(), row.targets.end());
   batch.answers.insert(batch.answers.end(), row.answers.begin(), row.answers.end());
   for (const Segment& segment : row.segments) {
-    batch.segments.push_back({segment.begin + offset, segment.end + offset});
+    batch.segments.push_back({segment.begin + offset, segment.end + offset, segment.desirable});
     for (uint32_t i = segment.begin; i < segment.end; ++i) batch.positions.push_back(static_cast<int32_t>(i - segment.begin));
   }
+}
+
+Batch every_second_segment(const Batch& batch, size_t first) {
+  Batch out;
+  for (size_t i = first; i < batch.segments.size(); i += 2) {
+    const Segment& from = batch.segments[i];
+    const auto begin = static_cast<uint32_t>(out.ids.size());
+    const auto take = [&](const auto& source, auto& target) { target.insert(target.end(), source.begin() + from.begin, source.begin() + from.end); };
+    take(batch.ids, out.ids);
+    take(batch.positions, out.positions);
+    take(batch.targets, out.targets);
+    take(batch.answers, out.answers);
+    out.segments.push_back({begin, static_cast<uint32_t>(out.ids.size()), from.desirable});
+  }
+  return out;
 }
 
 std::vector<Row> pack_rows(const std::vector<Sample>& samples, const PackOptions& options) {

@@ -1,6 +1,7 @@
 #include "tuning/data/preference_pairs.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/error.h"
 #include "tuning/data/json_lines.h"
@@ -72,6 +73,48 @@ PreferencePair pair_of(const json::object& line, const std::string& where) {
   return pair;
 }
 
+void check_written(const PreferencePair& pair, const text::ChatTemplate* chat_template, int32_t end_token, const std::string& where) {
+  if (chat_template == nullptr && !pair.plain) {
+    throw Error(Code::unprocessable, where + ": the base model has no chat template, so messages cannot be written the way it will see them; give prompt and answers as texts");
+  }
+  if (chat_template == nullptr && end_token < 0) throw Error(Code::unprocessable, "neither the tokenizer nor the model's config names a token that ends an answer");
+}
+
+bool label_of(const json::object& line, const std::string& where) {
+  for (const char* name : {"label", "kto_tag"}) {
+    const json::value* value = line.if_contains(name);
+    if (value == nullptr) continue;
+    if (!value->is_bool()) throw Error(Code::unprocessable, where + ": '" + std::string(name) + "' must be true (a good answer) or false (a bad one)");
+    return value->as_bool();
+  }
+  throw Error(Code::unprocessable, where + ": an example needs 'label', true for a good answer and false for a bad one, or a pair of 'chosen' and 'rejected'");
+}
+
+PreferencePair example_of(const json::object& line, const std::string& where) {
+  PreferencePair example;
+  example.desirable = label_of(line, where);
+  const json::value* prompt = line.if_contains("prompt");
+  if (const json::value* completion = line.if_contains("completion"); prompt != nullptr && completion != nullptr) {
+    example.plain = prompt->is_string() && completion->is_string();
+    example.prompt = to_messages(*prompt, where);
+    example.chosen = to_answer(*completion, where);
+  } else if (line.contains("instruction")) {
+    const std::string input = find_string(line, "input").value_or("");
+    example.prompt = {message("user", get_string(line, "instruction") + (input.empty() ? "" : "\n" + input))};
+    example.chosen = message("assistant", get_string(line, "output"));
+  } else {
+    const json::value* turns = line.if_contains("messages") != nullptr ? line.if_contains("messages") : line.if_contains("conversations");
+    if (turns == nullptr) throw Error(Code::unprocessable, where + ": an example needs 'prompt' and 'completion', or 'messages'");
+    example.prompt = to_messages(*turns, where);
+    if (example.prompt.size() < 2) throw Error(Code::unprocessable, where + ": the chat needs a prompt and the assistant's answer");
+    example.chosen = to_answer(json::array{example.prompt.back()}, where);
+    example.prompt.pop_back();
+  }
+  if (example.prompt.empty()) throw Error(Code::unprocessable, where + ": the example has no prompt");
+  if (example.chosen.at("content").as_string().empty()) throw Error(Code::unprocessable, where + ": the answer is empty");
+  return example;
+}
+
 Sample plain_sample(const PreferencePair& pair, const json::value& answer, const text::Tokenizer& tokenizer, int32_t end_token) {
   Sample sample;
   sample.ids = tokenizer.encode(std::string_view(pair.prompt[0].at("content").as_string()), {.add_special_tokens = true, .parse_special = false});
@@ -99,19 +142,74 @@ std::vector<PreferencePair> load_preferences(const std::filesystem::path& jsonl)
   return pairs;
 }
 
+std::vector<PreferencePair> load_labelled_answers(const std::filesystem::path& jsonl) {
+  std::vector<PreferencePair> examples;
+  for_each_json_line(jsonl, [&](const json::object& object, const std::string& where) {
+    if (!object.contains("chosen")) return examples.push_back(example_of(object, where));
+    PreferencePair good = pair_of(object, where);
+    PreferencePair bad = good;
+    bad.chosen = good.rejected;
+    bad.desirable = false;
+    good.rejected = bad.rejected = nullptr;
+    examples.push_back(std::move(good));
+    examples.push_back(std::move(bad));
+  });
+  return examples;
+}
+
+namespace {
+
+using MakeDocument = std::function<Sample(const PreferencePair&, const json::value&, const std::string&)>;
+
+// Each example with its prompt and the answer of the nearest example before it that fits, around the end.
+std::vector<Sample> example_samples(const std::vector<PreferencePair>& examples, const MakeDocument& make, size_t length_max, PreferenceCounts& counts) {
+  std::vector<Sample> kept;
+  for (size_t i = 0; i < examples.size(); ++i) {
+    const PreferencePair& example = examples[i];
+    const std::string where = "example " + std::to_string(i + 1);
+    Sample sample = make(example, example.chosen, where), other;
+    for (size_t back = 1; back < examples.size() && sample.ids.size() <= length_max && other.ids.empty(); ++back) {
+      other = make(example, examples[(i + examples.size() - back) % examples.size()].chosen, where);
+      if (other.ids.size() > length_max) other.ids.clear();
+    }
+    ++counts.pairs;
+    if (sample.ids.size() > length_max || other.ids.empty()) {
+      ++counts.too_long;
+      continue;
+    }
+    sample = joined(std::move(sample), other);
+    sample.desirable = example.desirable;
+    sample.mismatched = true;
+    kept.push_back(std::move(sample));
+  }
+  const auto good = static_cast<size_t>(std::ranges::count(kept, true, &Sample::desirable)), bad = kept.size() - good;
+  counts.desirable += good;
+  if (good == 0 || bad == 0) {
+    throw Error(Code::unprocessable, "objective kto needs good and bad examples: " + std::to_string(good) + " good and " + std::to_string(bad) + " bad ones are left, " +
+                                         std::to_string(counts.too_long) + " are too long; with one kind only nothing holds the model back");
+  }
+  return kept;
+}
+
+}  // namespace
+
 std::shared_ptr<const SampleSource> make_preference_source(const std::vector<PreferencePair>& pairs, const text::ChatTemplate* chat_template,
                                                            const text::Tokenizer& tokenizer, const ChatTokens& tokens, const PreferenceSampleOptions& options,
                                                            PreferenceCounts& counts) {
   const size_t sequence_length = options.sequence_length;
   const int32_t end_token = options.end_token;
+  if (options.examples) {
+    const auto make = [&](const PreferencePair& example, const json::value& answer, const std::string& where) {
+      check_written(example, chat_template, end_token, where);
+      return chat_template == nullptr ? plain_sample(example, answer, tokenizer, end_token) : answer_sample(example.prompt, answer, *chat_template, tokenizer, tokens, where);
+    };
+    return make_fixed_source(example_samples(pairs, make, sequence_length, counts));
+  }
   std::vector<Sample> kept;
   for (size_t i = 0; i < pairs.size(); ++i) {
     const PreferencePair& pair = pairs[i];
     const std::string where = "pair " + std::to_string(i + 1);
-    if (chat_template == nullptr && !pair.plain) {
-      throw Error(Code::unprocessable, where + ": the base model has no chat template, so messages cannot be written the way it will see them; give prompt, chosen and rejected as texts");
-    }
-    if (chat_template == nullptr && end_token < 0) throw Error(Code::unprocessable, "neither the tokenizer nor the model's config names a token that ends an answer");
+    check_written(pair, chat_template, end_token, where);
     ++counts.pairs;
     if (pair.chosen == pair.rejected) {
       ++counts.identical;

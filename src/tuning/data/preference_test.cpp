@@ -140,6 +140,56 @@ TEST(PreferenceLoss, OrpoIsTheFormulaAndItsSlopes) {
   EXPECT_TRUE(std::isfinite(sums.loss));
 }
 
+TEST(PreferenceLoss, KtoIsTheFormulaAndItsSlope) {
+  const PreferenceOptions options = {.loss = PreferenceLoss::kto, .beta = 0.4, .desirable_weight = 1.3, .undesirable_weight = 0.7};
+  const auto loss_at = [&](double policy, bool desirable) {
+    PreferenceSums sums;
+    add_example(options, policy, -8.5, 0.6, desirable, sums);
+    return sums.loss;
+  };
+  EXPECT_NEAR(loss_at(-7, true), 1.3 * (1 - 1 / (1 + std::exp(-0.4 * (1.5 - 0.6)))), 1e-12);
+  EXPECT_NEAR(loss_at(-7, false), 0.7 * (1 - 1 / (1 + std::exp(-0.4 * (0.6 - 1.5)))), 1e-12);
+  for (const bool desirable : {true, false}) {
+    PreferenceSums sums;
+    const double slope = add_example(options, -7, -8.5, 0.6, desirable, sums);
+    EXPECT_NEAR(slope, (loss_at(-7 + 1e-5, desirable) - loss_at(-7 - 1e-5, desirable)) / 2e-5, 1e-8);
+    EXPECT_NEAR(desirable ? sums.chosen_reward : sums.rejected_reward, 0.4 * 1.5, 1e-12);
+  }
+  PreferenceSums sums;
+  add_example(options, -5000, -1, 0, true, sums);
+  EXPECT_TRUE(std::isfinite(sums.loss));
+}
+
+TEST_F(Preferences, LabelledAnswersInEveryForm) {
+  const auto examples = [&](const std::string& lines) {
+    write_file_durable(folder_.path() / "kto.jsonl", lines);
+    return load_labelled_answers(folder_.path() / "kto.jsonl");
+  };
+  const auto all = examples("{\"prompt\": \"hi\", \"completion\": \"good\", \"label\": true}\n"
+                            "{\"messages\": [{\"role\": \"user\", \"content\": \"hi\"}, {\"role\": \"assistant\", \"content\": \"good\"}], \"kto_tag\": true}\n"
+                            "{\"instruction\": \"hi\", \"output\": \"good\", \"label\": true}\n"
+                            "{\"prompt\": \"hi\", \"chosen\": \"good\", \"rejected\": \"bad\"}\n");
+  ASSERT_EQ(all.size(), 5u);
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(json::serialize(all[i].prompt), R"([{"role":"user","content":"hi"}])");
+    EXPECT_EQ(all[i].desirable, i != 4);
+    EXPECT_EQ(all[i].chosen.at("content").as_string(), i != 4 ? "good" : "bad");
+  }
+  EXPECT_THROW(examples("{\"prompt\": \"hi\", \"completion\": \"good\"}\n"), Error);
+
+  const auto tokenizer = tiny_tokenizer();
+  PreferenceCounts counts;
+  const PreferenceSampleOptions options = {.sequence_length = 64, .end_token = 0, .examples = true};
+  const auto source = make_preference_source(examples("{\"prompt\": \"hello\", \"chosen\": \"good\", \"rejected\": \"bad\"}\n{\"prompt\": \"what\", \"completion\": \"it\", \"label\": false}\n"), nullptr, *tokenizer, {}, options, counts);
+  ASSERT_EQ(source->count(), 3u);
+  EXPECT_EQ(counts.desirable, 1u);
+  const Sample last = source->make(2, 0);
+  EXPECT_FALSE(last.desirable);
+  EXPECT_EQ(tokenizer->decode(last.ids, false), "whatit<|endoftext|>whatbad<|endoftext|>") << "its own answer, and the one before";
+  EXPECT_EQ(tokenizer->decode(source->make(0, 0).ids, false), "hellogood<|endoftext|>helloit<|endoftext|>") << "the first takes the last one's";
+  EXPECT_THROW(make_preference_source(examples("{\"prompt\": \"hello\", \"completion\": \"good\", \"label\": true}\n{\"prompt\": \"what\", \"completion\": \"it\", \"label\": true}\n"), nullptr, *tokenizer, {}, options, counts), Error);
+}
+
 TEST(PreferenceLoss, IsTheFormulaAndItsSlope) {
   const PreferenceOptions options = {.beta = 0.3, .label_smoothing = 0.1};
   const AnswerLogps reference = {-10, -12};

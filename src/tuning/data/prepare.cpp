@@ -149,7 +149,7 @@ RawData load_preference_data(const Recipe& recipe, const fs::path& path) {
   RawData data;
   data.format = "preference";
   size_t number = 0;
-  for (PreferencePair& pair : load_preferences(path)) {
+  for (PreferencePair& pair : recipe.objective == "kto" ? load_labelled_answers(path) : load_preferences(path)) {
     json::array all = pair.prompt;
     all.push_back(pair.chosen);
     all.push_back(pair.rejected);
@@ -251,8 +251,12 @@ std::shared_ptr<const SampleSource> make_source(const Recipe& recipe, const RawD
     PreferenceCounts pairs;
     const auto chat_template = text.chat_template.empty() ? nullptr : std::make_unique<text::ChatTemplate>(text.chat_template);
     auto source = make_preference_source(data.pairs, chat_template.get(), *text.tokenizer, {text.bos_token, text.eos_token, text.special_tokens},
-                                         {.sequence_length = recipe.seq_len, .end_token = document_end_token(*text.tokenizer, fallback_end_token), .learn_chosen = recipe.objective == "orpo"},
+                                         {.sequence_length = recipe.seq_len, .end_token = document_end_token(*text.tokenizer, fallback_end_token), .examples = recipe.objective == "kto", .learn_chosen = recipe.objective == "orpo"},
                                          pairs);
+    if (recipe.objective == "kto") {
+      counts = {{"examples", pairs.pairs}, {"desirable", pairs.desirable}, {"examples_too_long", pairs.too_long}, {"written_as", chat_template ? "chat" : "plain text"}};
+      return source;
+    }
     counts = {{"pairs", pairs.pairs}, {"pairs_too_long", pairs.too_long}, {"pairs_identical", pairs.identical}, {"written_as", chat_template ? "chat" : "plain text"}};
     return source;
   }
@@ -272,7 +276,7 @@ json::array marked_sample(const Sample& sample, const text::Tokenizer& tokenizer
   for (size_t at = 0; at < sample.ids.size();) {
     size_t end = at + 1;
     while (end < sample.ids.size() && sample.labelled[end] == sample.labelled[at] && end != sample.split) ++end;
-    if (sample.split > 0 && at == sample.split) spans.push_back(json::object{{"text", "\n--- rejected:\n"}, {"learned", false}});
+    if (sample.split > 0 && at == sample.split) spans.push_back(json::object{{"text", sample.mismatched ? "\n--- for the KL term, with the answer of another example:\n" : "\n--- rejected:\n"}, {"learned", false}});
     const std::span<const int32_t> ids = std::span(sample.ids).subspan(at, end - at);
     spans.push_back(json::object{{"text", tokenizer.decode(ids, false)}, {"learned", sample.labelled[at] != 0}});
     at = end;

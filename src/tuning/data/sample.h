@@ -5,7 +5,8 @@
 //   positions:    0 1 2 3 4 5 6 7 8 9    0 1 2 3 4 5   0 1 2 3 4 5 6
 //   target[t]:    ids[t + 1] where t + 1 is in the same sample and labelled, else kNoTarget
 //
-// A preference pair is one sample of two documents, which become two segments side by side: chosen, then rejected.
+// A preference pair is one sample of two documents, which become two segments side by side: chosen, then rejected. So is an example of KTO: prompt and
+// answer, then the prompt with the answer of another example.
 // Attention never crosses a segment border, so a packed row gives the same loss as its samples one by one.
 #pragma once
 
@@ -23,12 +24,15 @@ struct Sample {
   std::vector<uint8_t> labelled;   // same length; not 0 = token i is learned (predicted from what precedes it); 2 = of a preference
                                    // pair, but no part of the answers that are compared (ORPO learns the chosen prompt, too)
   size_t split = 0;                // a preference pair: where the rejected document begins; 0 = one document
+  bool desirable = true;           // KTO: its second document is its prompt with the answer of another example
+  bool mismatched = false;         // KTO: so it is
   size_t labels() const noexcept;  // how many targets it gives: labelled tokens except the first
 };
 
 struct Segment {
   uint32_t begin = 0;
   uint32_t end = 0;
+  bool desirable = true;
 };
 
 struct Row {
@@ -50,6 +54,8 @@ struct Batch {
 
 void append_sample(Row& row, const Sample& sample);
 void append_row(Batch& batch, const Row& row);
+// The documents at first, first + 2, … of a batch.
+Batch every_second_segment(const Batch& batch, size_t first);
 
 // Where samples come from. make() may give an empty sample, which is nothing in that epoch. make(index, epoch) is a pure function of its arguments and the seed given at construction, so
 // that a resumed run sees the same data; any thread.

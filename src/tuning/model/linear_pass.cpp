@@ -62,12 +62,13 @@ void LinearPass::backward(const TrainLinear& linear, ConstRows x, LinearMemory& 
     kernels::matmul_dw(pool, dy, x, Rows(weight->gradient.data(), weight->rows, weight->columns));
   }
   if (linear.bias_parameter != nullptr) kernels::bias_gradient(pool, dy, linear.bias_parameter->gradient.data());
-  kernels::matmul_dx(pool, dy, linear.weight, dx, write);
+  if (dx.data != nullptr) kernels::matmul_dx(pool, dy, linear.weight, dx, write);
   if (!linear.lora) return;
 
   const LoraPair& pair = *linear.lora;
   const ConstRows input = dropped(pair, x);
   low_rank_backward(pair, input, memory.low.rows(x.rows, pair.a->rows), dy);
+  if (dx.data == nullptr) return;
   const Rows dreduced = scratch.low.rows(x.rows, pair.a->rows);
   if (input.data == x.data) {
     kernels::matmul_dx(pool, dreduced, pair.a->view(), dx, Write::add);
@@ -133,6 +134,7 @@ void LinearPass::dora_backward(const TrainLinear& linear, ConstRows x, LinearMem
   });
   kernels::bias_gradient(pool, combined, dora.magnitude->gradient.data());
   low_rank_backward(pair, input, memory.low.rows(x.rows, pair.a->rows), scaled);
+  if (dx.data == nullptr) return;
   const Rows dlow = scratch.low.rows(x.rows, pair.a->rows);
   if (!dropping) {
     kernels::matmul_dx(pool, scaled, linear.weight, dx, write);

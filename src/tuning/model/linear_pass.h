@@ -44,7 +44,7 @@ struct LinearPass {
 
   // memory is unused without a pair.
   void forward(const TrainLinear& linear, kernels::ConstRows x, LinearMemory& memory, kernels::Rows y);
-  // Adds the parameters' gradients; dx (+)= the gradient with respect to x. REQUIRES: adapters, as in the forward pass before.
+  // Adds the parameters' gradients; dx (+)= the gradient with respect to x, unless dx is empty. REQUIRES: adapters, as in the forward pass before.
   void backward(const TrainLinear& linear, kernels::ConstRows x, LinearMemory& memory, kernels::ConstRows dy, kernels::Rows dx, kernels::Write write);
 
  private:

@@ -33,6 +33,14 @@ struct LayerMemory {
 // A (tokens, heads * head_dim) matrix seen as (tokens * heads, head_dim): a norm per head.
 Rows per_head(Rows x, size_t head_dim) { return {x.data, x.rows * (x.columns / head_dim), head_dim}; }
 
+bool trains(const TrainLinear& linear) { return linear.lora.has_value() || linear.weight_parameter != nullptr || linear.bias_parameter != nullptr; }
+bool trains_qkv(const TrainLayer& layer) {
+  return trains(layer.q) || trains(layer.k) || trains(layer.v) || layer.q_norm.parameter != nullptr || layer.k_norm.parameter != nullptr || layer.input_norm.parameter != nullptr;
+}
+bool trains(const TrainLayer& layer) {
+  return trains_qkv(layer) || trains(layer.o) || trains(layer.gate) || trains(layer.up) || trains(layer.down) || layer.post_attention_norm.parameter != nullptr;
+}
+
 void copy_rows(ConstRows from, Rows to) { std::memcpy(to.data, from.data, from.rows * from.columns * sizeof(float)); }
 
 }  // namespace
@@ -52,6 +60,8 @@ struct Network::State {
   std::vector<uint32_t> documents;
   uint64_t dropout_key = 0;
   bool adapters = true;
+  size_t lowest = 0;                  // the first layer with something to train; gradients end there unless the embedding is trained
+  std::unique_ptr<State> other;      // the other model, when the reference is one
 
   State(TrainModel& model_in, ThreadPool& pool_in, const NetworkOptions& options_in)
       : model(model_in), pool(pool_in), options(options_in),
@@ -59,7 +69,10 @@ struct Network::State {
         hidden(model.config.hidden),
         q_columns(size_t{model.config.heads} * model.config.head_dim),
         kv_columns(size_t{model.config.kv_heads} * model.config.head_dim),
-        inputs(model.layers.size()), memories(options.recompute ? 1 : model.layers.size()) {}
+        inputs(model.layers.size()), memories(options.recompute ? 1 : model.layers.size()) {
+    while (lowest + 1 < model.layers.size() && !trains(model.layers[lowest])) ++lowest;
+    if (options.reference != nullptr) other = std::make_unique<State>(*options.reference, pool, NetworkOptions{.head_chunk_rows = options.head_chunk_rows, .positions_max = options.positions_max});
+  }
 
   LinearPass linear_pass() { return {pool, scratch, dropout_key, adapters}; }
   LayerMemory& memory(size_t layer) { return memories[options.recompute ? 0 : layer]; }
@@ -131,8 +144,10 @@ struct Network::State {
     kernels::add(pool, middle, x);
   }
 
-  // dx: the gradient of the layer's output, replaced by that of its input.
-  void layer_backward(const TrainLayer& layer, LayerMemory& m, const Batch& batch, ConstRows x, Rows dx) {
+  bool ends_at(size_t layer) const { return layer == lowest && model.embedding.weight_parameter == nullptr; }
+
+  // dx: the gradient of the layer's output, replaced by that of its input; unless `last`, as nothing below is trained.
+  void layer_backward(const TrainLayer& layer, LayerMemory& m, const Batch& batch, ConstRows x, Rows dx, bool last) {
     const size_t tokens = x.rows;
     const size_t wide = model.config.intermediate;
     LinearPass linear = linear_pass();
@@ -144,18 +159,22 @@ struct Network::State {
     linear.backward(layer.up, h2, m.low_up, dup, dh, Write::add);
     norm_backward(layer.post_attention_norm, m.middle.rows(tokens, hidden), m.rstd2.floats(tokens), dh, dx, Write::add);
 
+    if (last && !trains(layer.o) && !trains_qkv(layer)) return;
     const Rows attended = m.attended.rows(tokens, q_columns), da = dattended.rows(tokens, q_columns);
-    linear.backward(layer.o, attended, m.low_o, dx, da, Write::set);
+    const bool below_o = !last || trains_qkv(layer);
+    linear.backward(layer.o, attended, m.low_o, dx, below_o ? da : Rows(), Write::set);
+    if (!below_o) return;
     const Rows gq = dq.rows(tokens, q_columns), gk = dk.rows(tokens, kv_columns), gv = dv.rows(tokens, kv_columns);
     kernels::attention_backward(pool, attention_shape(layer), documents, m.q.rows(tokens, q_columns), m.k.rows(tokens, kv_columns),
                                 m.v.rows(tokens, kv_columns), attended, m.log_sum_exp.floats(tokens * model.config.heads), da, gq, gk, gv);
     unprepare_heads(layer.q_norm, gq, m.q_raw, m.rstd_q, batch.positions);
     unprepare_heads(layer.k_norm, gk, m.k_raw, m.rstd_k, batch.positions);
     const Rows h1 = m.h1.rows(tokens, hidden);
-    linear.backward(layer.q, h1, m.low_q, gq, dh, Write::set);
-    linear.backward(layer.k, h1, m.low_k, gk, dh, Write::add);
-    linear.backward(layer.v, h1, m.low_v, gv, dh, Write::add);
-    norm_backward(layer.input_norm, x, m.rstd1.floats(tokens), dh, dx, Write::add);
+    const bool through = !last || layer.input_norm.parameter != nullptr;
+    linear.backward(layer.q, h1, m.low_q, gq, through ? dh : Rows(), Write::set);
+    linear.backward(layer.k, h1, m.low_k, gk, through ? dh : Rows(), Write::add);
+    linear.backward(layer.v, h1, m.low_v, gv, through ? dh : Rows(), Write::add);
+    if (through) norm_backward(layer.input_norm, x, m.rstd1.floats(tokens), dh, dx, Write::add);
   }
 
   // Runs all layers; returns the final norm's output. inputs[i] keeps each layer's input when keep is set.
@@ -249,6 +268,10 @@ struct Network::State {
   }
 
   std::vector<SegmentLogps> reference_logps(const Batch& batch) {
+    if (other) {
+      other->begin(batch);
+      return other->segment_logps(batch, other->body_forward(batch, false));
+    }
     adapters = false;
     dropout_key = 0;
     auto logps = segment_logps(batch, body_forward(batch, false));
@@ -286,6 +309,31 @@ struct Network::State {
     return sums;
   }
 
+  PreferenceSums examples(const Batch& batch, const PreferenceOptions& wanted, double kl, const PreferenceScales& scales, uint64_t key) {
+    const std::vector<SegmentLogps> of_reference = reference_logps(batch);
+    dropout_key = key;
+    const Rows out = body_forward(batch, scales.gradients);
+    const std::vector<SegmentLogps> policy = segment_logps(batch, out);
+    PreferenceSums sums;
+    std::vector<float> row_scales(batch.tokens(), 0.0f);   // of -log p
+    for (size_t i = 0; i < policy.size(); ++i) {
+      const double slope = add_example(wanted, policy[i].answer, of_reference[i].answer, kl, batch.segments[i].desirable, sums);
+      set_scales(batch, batch.segments[i], -slope * double{scales.pair}, 0, row_scales);
+    }
+    if (!scales.gradients) return sums;
+    head(batch, out, {.gradients = true, .row_scales = &row_scales});
+    body_backward(batch);
+    return sums;
+  }
+
+  double reference_gap(const Batch& batch) {
+    double gap = 0;
+    for (const SegmentLogps& logps : reference_logps(batch)) gap -= logps.answer;
+    dropout_key = 0;
+    for (const SegmentLogps& logps : segment_logps(batch, body_forward(batch, false))) gap += logps.answer;
+    return gap;
+  }
+
   static void set_scales(const Batch& batch, const Segment& segment, double of_answer, double of_all, std::vector<float>& row_scales) {
     for (uint32_t t = segment.begin; t < segment.end; ++t) row_scales[t] = static_cast<float>(of_all + (batch.answers[t] ? of_answer : 0.0));
   }
@@ -294,14 +342,14 @@ struct Network::State {
     const size_t tokens = batch.tokens();
     const Rows dx = dstream.rows(tokens, hidden);
     norm_backward(model.final_norm, stream.rows(tokens, hidden), final_rstd.floats(tokens), dnormed.rows(tokens, hidden), dx, Write::set);
-    for (size_t i = model.layers.size(); i-- > 0;) {
+    for (size_t i = model.layers.size(); i-- > 0 && (i >= lowest || !ends_at(lowest));) {
       const Rows input = inputs[i].rows(tokens, hidden);
       if (options.recompute && i + 1 != model.layers.size()) {
         const Rows again = stream.rows(tokens, hidden);
         copy_rows(input, again);
         layer_forward(model.layers[i], memory(i), batch, again);
       }
-      layer_backward(model.layers[i], memory(i), batch, input, dx);
+      layer_backward(model.layers[i], memory(i), batch, input, dx, ends_at(i));
     }
     if (Parameter* table = model.embedding.weight_parameter) {
       kernels::embed_backward(pool, batch.ids, dx, Rows(table->gradient.data(), table->rows, table->columns));
@@ -331,6 +379,21 @@ PreferenceSums Network::preference_forward_backward(const Batch& batch, const Pr
 PreferenceSums Network::preference_loss(const Batch& batch, const PreferenceOptions& options) {
   state_->begin(batch);
   return state_->preference(batch, options, {}, 0);
+}
+
+double Network::reference_gap(const Batch& batch) {
+  state_->begin(batch);
+  return state_->reference_gap(batch);
+}
+
+PreferenceSums Network::examples_forward_backward(const Batch& batch, const PreferenceOptions& options, double kl, float example_scale, uint64_t dropout_key) {
+  state_->begin(batch);
+  return state_->examples(batch, options, kl, {.gradients = true, .pair = example_scale}, dropout_key);
+}
+
+PreferenceSums Network::examples_loss(const Batch& batch, const PreferenceOptions& options, double kl) {
+  state_->begin(batch);
+  return state_->examples(batch, options, kl, {}, 0);
 }
 
 double Network::loss(const Batch& batch) {

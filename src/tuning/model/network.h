@@ -23,6 +23,7 @@ struct NetworkOptions {
   size_t head_chunk_rows = 256;
   double embedding_noise = 0;    // NEFTune's alpha (embedding_noise.h), in passes with gradients; 0 = none
   size_t positions_max = 4096;   // the longest sample that will come
+  TrainModel* reference = nullptr;   // of DPO and KTO; null: the model with its adapter off
 };
 
 // Not thread-safe; uses all threads of the pool inside. Takes DoRA's row lengths when it is made; who changes A or B later calls
@@ -37,10 +38,16 @@ class Network {
   double forward_backward(const Batch& batch, float gradient_scale, uint64_t dropout_key);
   // A batch of preference pairs: segments 2k and 2k + 1 are a pair's chosen and rejected document. Gradients of (pair_scale * the sum of
   // the pairs' losses + token_scale * -log p of all that is learned of the chosen documents) are added; token_scale is ORPO's.
-  // DPO's reference is the base with the adapter off. REQUIRES: for DPO, a LoRA model.
+  // DPO's reference is that of the options. REQUIRES: for DPO, a LoRA model or a reference.
   PreferenceSums preference_forward_backward(const Batch& batch, const PreferenceOptions& options, float pair_scale, uint64_t dropout_key, float token_scale = 0);
   // The same sums, without gradients and without dropout.
   PreferenceSums preference_loss(const Batch& batch, const PreferenceOptions& options);
+  // KTO. Of the answers of a batch's documents, log π - log ρ, added up; without gradients and without dropout.
+  double reference_gap(const Batch& batch);
+  // Gradients of example_scale * the sum of the examples' losses are added. Every segment is an example. REQUIRES: as preference_forward_backward.
+  PreferenceSums examples_forward_backward(const Batch& batch, const PreferenceOptions& options, double kl, float example_scale, uint64_t dropout_key);
+  // The same sums, without gradients and without dropout.
+  PreferenceSums examples_loss(const Batch& batch, const PreferenceOptions& options, double kl);
   // The sum of forward_backward, without gradients and without dropout.
   double loss(const Batch& batch);
 

@@ -127,6 +127,61 @@ std::unique_ptr<TrainModel> filled_adapter_model(const TinyModel& tiny, const Lo
   return model;
 }
 
+// Layers below the lowest adapted one are not gone through backwards, and nothing is lost by it: fresh pairs below change nothing.
+TEST_P(EveryModel, GradientsAboveAreTheSameWhenNothingBelowIsTrained) {
+  const auto decoder = models::make_decoder(GetParam().config);
+  const auto full = make_full_model(*decoder);
+  fill_for_test(*full, 1);
+  copy_into(*decoder, *full);
+  const LoraOptions everywhere = {.r = 3, .alpha = 6};
+  ThreadPool pool(2);
+  const Batch batch = packed(samples_for_test(full->config.vocab, 2));
+  const auto gradients = [&](const LoraOptions& options) {
+    const auto model = make_lora_model(decoder, options);
+    Network network(*model, pool, {.positions_max = 64});
+    network.forward_backward(batch, 1.0f, 0);
+    std::map<std::string, std::vector<float>> out;
+    for (const Parameter& parameter : model->parameters) out[parameter.name] = parameter.gradient;
+    return out;
+  };
+  const auto all = gradients(everywhere);
+  for (const auto& [targets, layers] : {std::pair{std::vector<std::string>{}, std::vector<uint64_t>{1}}, std::pair{std::vector<std::string>{"down_proj"}, std::vector<uint64_t>{0, 1}},
+                                        std::pair{std::vector<std::string>{"o_proj"}, std::vector<uint64_t>{1}}, std::pair{std::vector<std::string>{"v_proj"}, std::vector<uint64_t>{0}}}) {
+    const auto some = gradients({.r = 3, .alpha = 6, .layers = layers, .targets = targets});
+    EXPECT_LT(some.size(), all.size());
+    for (const auto& [name, values] : some) EXPECT_EQ(values, all.at(name)) << name;
+  }
+}
+
+TEST(LoraPatterns, GiveModulesTheirRankAndScale) {
+  const auto decoder = models::make_decoder(kTinyModels[0].config);
+  const LoraOptions options = {.r = 4, .alpha = 8, .rank_pattern = {{"q_proj", 2}, {"layers.1.mlp.down_proj", 6}}, .alpha_pattern = {{"q_proj", 3}}, .excluded = {"k_proj"}};
+  const auto model = make_lora_model(decoder, options);
+  EXPECT_EQ(model->layers[0].q.lora->a->rows, 2u);
+  EXPECT_FLOAT_EQ(model->layers[0].q.lora->scale, 1.5f);
+  EXPECT_EQ(model->layers[0].down.lora->a->rows, 4u);
+  EXPECT_EQ(model->layers[1].down.lora->b->columns, 6u);
+  EXPECT_FALSE(model->layers[1].k.lora.has_value());
+  EXPECT_THROW(make_lora_model(decoder, {.rank_pattern = {{"qkv", 2}}}), Error);
+  EXPECT_THROW(make_lora_model(decoder, {.rank_pattern = {{"q_proj", 2}, {"self_attn.q_proj", 3}}}), Error);
+  EXPECT_THROW(make_lora_model(decoder, {.layers = {2}}), Error);
+}
+
+// The KL term is held constant in the gradient.
+TEST_P(EveryModel, KtoGradientsAgreeWithFiniteDifferences) {
+  const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6});
+  ThreadPool pool(1);
+  Network network(*model, pool, {.positions_max = 64});
+  Batch batch = packed(samples_for_test(model->config.vocab, 2));
+  batch.segments[1].desirable = false;
+  const PreferenceOptions options = {.loss = PreferenceLoss::kto, .beta = 0.05, .desirable_weight = 1.2, .undesirable_weight = 0.8};
+  clear_gradients(*model);
+  network.examples_forward_backward(batch, options, 0.3, 1.0f, 0);
+  for (Parameter& parameter : model->parameters) {
+    expect_slope_agrees(*model, parameter, 5, [&] { return network.examples_loss(batch, options, 0.3).loss; });
+  }
+}
+
 // The differences keep the row lengths that the Network took: PEFT holds them constant in the gradient.
 TEST_P(EveryModel, DoraGradientsAgreeWithFiniteDifferences) {
   const auto model = filled_adapter_model(GetParam(), {.r = 3, .alpha = 6, .dora = true});

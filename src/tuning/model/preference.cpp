@@ -35,6 +35,8 @@ PairSlopes add_odds(const PreferenceOptions& options, const AnswerLogps& policy,
 
 void PreferenceSums::add(const PreferenceSums& other) noexcept {
   pairs += other.pairs;
+  examples = examples || other.examples;
+  desirable += other.desirable;
   loss += other.loss;
   chosen_reward += other.chosen_reward;
   rejected_reward += other.rejected_reward;
@@ -57,6 +59,19 @@ PairSlopes add_pair(const PreferenceOptions& options, const AnswerLogps& policy,
   sums.chosen_logp += policy.chosen;
   sums.rejected_logp += policy.rejected;
   return orpo ? add_odds(options, policy, sums) : add_margin(options, chosen - rejected, sums);
+}
+
+double add_example(const PreferenceOptions& options, double policy, double reference, double kl, bool desirable, PreferenceSums& sums) noexcept {
+  const double ratio = policy - reference, sign = desirable ? 1 : -1;
+  const double weight = desirable ? options.desirable_weight : options.undesirable_weight;
+  const double value = sigmoid(sign * options.beta * (ratio - kl));
+  ++sums.pairs;
+  sums.examples = true;
+  sums.desirable += desirable;
+  sums.loss += weight * (1 - value);
+  (desirable ? sums.chosen_reward : sums.rejected_reward) += options.beta * ratio;
+  (desirable ? sums.chosen_logp : sums.rejected_logp) += policy;
+  return -weight * sign * options.beta * value * (1 - value);
 }
 
 }  // namespace lyceum::tuning

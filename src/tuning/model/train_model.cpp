@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "base/random.h"
+#include "engine/adapter_config.h"
 #include "kernels/convert.h"
 #include "kernels/low_rank_norms.h"
 #include "kernels/matmul.h"
@@ -40,7 +41,7 @@ Parameter& add_parameter(TrainModel& model, std::string name, size_t rows, size_
   parameter.columns = columns;
   parameter.vector = vector;
   parameter.decay = !vector;
-  for (auto* part : {&parameter.value, &parameter.gradient, &parameter.first, &parameter.second}) part->assign(rows * columns, 0.0f);
+  for (auto* part : {&parameter.value, &parameter.gradient}) part->assign(rows * columns, 0.0f);
   return parameter;
 }
 
@@ -134,10 +135,12 @@ bool writes_residual(std::string_view name) {
   return name.ends_with(".o_proj.weight") || name.ends_with(".down_proj.weight");
 }
 
-bool takes_lora(const std::string& module, const std::vector<std::string>& targets) {
+bool takes_lora(const std::string& module, const std::vector<std::string>& targets, const std::vector<std::string>& excluded) {
+  const auto named = [&](const std::string& name) { return module == name || module.ends_with("." + name); };
+  if (std::any_of(excluded.begin(), excluded.end(), named)) return false;
   if (targets.empty()) return true;
   return std::any_of(targets.begin(), targets.end(), [&](const std::string& target) {
-    return target == "all-linear" || target == "all" || module == target || module.ends_with("." + target);
+    return target == "all-linear" || target == "all" || named(target);
   });
 }
 
@@ -149,17 +152,41 @@ void check_targets(const models::Decoder& decoder, const std::vector<std::string
                                        "; its layers are q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, or say all-linear");
 }
 
-void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& options, uint64_t salt) {
+// The value of the key that means the module. PEFT takes the first of several, but its files sort them: two are refused.
+double pattern_value(std::string_view field, const LoraOptions::Pattern& pattern, const std::string& module, double otherwise, std::set<std::string>& used) {
+  const std::pair<std::string, double>* found = nullptr;
+  for (const auto& entry : pattern) {
+    if (!engine::peft_pattern_matches(entry.first, module)) continue;
+    if (found != nullptr) throw Error(Code::invalid_argument, std::string(field) + ": '" + found->first + "' and '" + entry.first + "' both mean " + module);
+    found = &entry;
+    used.insert(entry.first);
+  }
+  return found == nullptr ? otherwise : found->second;
+}
+
+void check_pattern(std::string_view field, const LoraOptions::Pattern& pattern, const std::set<std::string>& used) {
+  for (const auto& [key, value] : pattern) {
+    if (!used.contains(key)) throw Error(Code::unprocessable, std::string(field) + ": '" + key + "' means no module that carries an adapter");
+  }
+}
+
+struct UsedKeys {
+  std::set<std::string> rank, alpha;
+};
+
+void attach_lora(TrainModel& model, TrainLinear& linear, const LoraOptions& options, uint64_t salt, UsedKeys& used) {
   const size_t in = linear.weight.columns, out = linear.weight.rows;
-  Parameter& a = add_parameter(model, linear.name + ".lora_A.weight", options.r, in, false);
-  Parameter& b = add_parameter(model, linear.name + ".lora_B.weight", out, options.r, false);
+  const auto rank = static_cast<uint32_t>(pattern_value("rank_pattern", options.rank_pattern, linear.name, options.r, used.rank));
+  const auto alpha = static_cast<float>(pattern_value("alpha_pattern", options.alpha_pattern, linear.name, double{options.alpha}, used.alpha));
+  Parameter& a = add_parameter(model, linear.name + ".lora_A.weight", rank, in, false);
+  Parameter& b = add_parameter(model, linear.name + ".lora_B.weight", out, rank, false);
   b.after_a = true;
   // kaiming_uniform with a = sqrt(5) is U(-1/sqrt(in), 1/sqrt(in)).
   Rng rng = rng_for(options.seed, a.name);
   const double bound = 1.0 / std::sqrt(static_cast<double>(in));
   for (float& value : a.value) value = static_cast<float>((2.0 * rng.uniform() - 1.0) * bound);
-  const float divisor = options.rslora ? std::sqrt(static_cast<float>(options.r)) : static_cast<float>(options.r);
-  linear.lora = LoraPair{&a, &b, nullptr, options.alpha / divisor, options.dropout, salt};
+  const float divisor = options.rslora ? std::sqrt(static_cast<float>(rank)) : static_cast<float>(rank);
+  linear.lora = LoraPair{&a, &b, nullptr, alpha / divisor, options.dropout, salt};
 }
 
 // The magnitude begins as the rows' lengths; B is zero, so the layer begins as it was. PEFT decays it like a matrix.
@@ -176,6 +203,21 @@ void attach_dora(TrainModel& model, TrainLinear& linear, ThreadPool& pool) {
   }
   dora.norms = magnitude.value;
   linear.lora->dora = &dora;
+}
+
+// A copy of a table to train whole. A tied pair is one tensor here and two modules in PEFT's files, one of which its loader would leave as it was.
+void train_whole(TrainModel& model, const std::string& module) {
+  TrainLinear* linear = module == "embed_tokens" || module == "model.embed_tokens" ? &model.embedding : module == "lm_head" ? &model.head : nullptr;
+  if (linear == nullptr) throw Error(Code::unsupported, "modules_to_save: '" + module + "' cannot be trained whole beside an adapter; embed_tokens and lm_head can");
+  if (model.config.tied_embeddings) {
+    throw Error(Code::unsupported, "modules_to_save: head and embedding of this model are one tensor (tie_word_embeddings); PEFT would load '" + module +
+                                       "' into one of them and leave the other, so the adapter would be another model there: train all parameters (method full), or leave modules_to_save out");
+  }
+  if (tensor::block_size(linear->weight.dtype) != 1) throw Error(Code::unsupported, "modules_to_save: " + linear->name + " is stored as " + std::string(tensor::name(linear->weight.dtype)) + ", and only float weights are trained");
+  Parameter& parameter = add_parameter(model, linear->name + ".weight", linear->weight.rows, linear->weight.columns, false);
+  read_floats(linear->weight, parameter.value.data());
+  linear->weight_parameter = &parameter;
+  linear->weight = parameter.view();
 }
 
 std::array<TrainLinear*, 7> linears_of(TrainLayer& layer) { return {&layer.q, &layer.k, &layer.v, &layer.o, &layer.gate, &layer.up, &layer.down}; }
@@ -203,6 +245,12 @@ void update_dora_norms(TrainModel& model, ThreadPool& pool) {
 
 std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder) { return build(decoder, true); }
 
+std::unique_ptr<TrainModel> make_frozen_model(std::shared_ptr<const models::Decoder> decoder) {
+  auto model = build(*decoder, false);
+  model->base = std::move(decoder);
+  return model;
+}
+
 std::unique_ptr<TrainModel> make_random_model(const models::Decoder& decoder, uint64_t seed) {
   auto model = build(decoder, true);
   const double residual_scale = 1.0 / std::sqrt(2.0 * decoder.config.layers);
@@ -227,17 +275,25 @@ std::unique_ptr<TrainModel> make_lora_model(std::shared_ptr<const models::Decode
   uint64_t salt = 0;
   size_t matched = 0;
   std::set<std::string> names;
-  for (TrainLayer& layer : model->layers) {
-    for (TrainLinear* linear : linears_of(layer)) {
+  UsedKeys used;
+  for (const uint64_t layer : options.layers) {
+    if (layer >= model->layers.size()) throw Error(Code::invalid_argument, "layers_to_transform names layer " + std::to_string(layer) + "; the model has " + std::to_string(model->layers.size()) + ", counted from 0");
+  }
+  for (size_t i = 0; i < model->layers.size(); ++i) {
+    const bool chosen = options.layers.empty() || std::ranges::find(options.layers, i) != options.layers.end();
+    for (TrainLinear* linear : linears_of(model->layers[i])) {
       ++salt;
-      if (!takes_lora(linear->name, options.targets)) continue;
-      attach_lora(*model, *linear, options, salt);
+      if (!chosen || !takes_lora(linear->name, options.targets, options.excluded)) continue;
+      attach_lora(*model, *linear, options, salt, used);
       if (options.dora) attach_dora(*model, *linear, pool);
       names.insert(linear->name.substr(linear->name.rfind('.') + 1));
       ++matched;
     }
   }
   check_targets(*decoder, options.targets, matched);
+  for (const std::string& module : options.full_modules) train_whole(*model, module);
+  check_pattern("rank_pattern", options.rank_pattern, used.rank);
+  check_pattern("alpha_pattern", options.alpha_pattern, used.alpha);
   model->lora_modules.assign(names.begin(), names.end());
   model->base = std::move(decoder);
   return model;

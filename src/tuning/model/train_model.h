@@ -2,7 +2,8 @@
 // or a frozen view of the base in its stored dtype; a linear layer may carry a LoRA pair beside its frozen weight.
 //
 // Full training:  every weight is a Parameter, initialised from the decoder or at random.
-// LoRA:           y = W x + b + scale * B (A dropout(x)), only A (r, in) and B (out, r) are Parameters.
+// LoRA:           y = W x + b + scale * B (A dropout(x)), only A (r, in) and B (out, r) are Parameters, and
+//                 embedding or head where they are to be trained whole.
 // DoRA:           y = c * (W x + scale * B (A x)) + b with c = magnitude / |W + scale B A| by row; the magnitude (out) is a
 //                 Parameter too, the row's length is held constant in the gradient and taken again after every step.
 #pragma once
@@ -22,6 +23,12 @@
 
 namespace lyceum::tuning {
 
+// Both moments of 8-bit AdamW: codes, and a scale for each block of 256.
+struct ByteMoments {
+  std::vector<uint8_t> first, second;
+  std::vector<float> first_scales, second_scales;
+};
+
 struct Parameter {
   std::string name;
   size_t rows = 0;      // 1 for a vector
@@ -29,7 +36,9 @@ struct Parameter {
   bool vector = false;  // stored with shape (columns)
   bool decay = true;    // weight decay applies (not to norms and biases)
   bool after_a = false; // LoRA's B, DoRA's magnitudes: LoRA+ gives them a higher rate
-  std::vector<float> value, gradient, first, second;
+  std::vector<float> value, gradient;
+  std::vector<float> first, second;             // what the optimizer keeps, as far as it needs it (optimizer.h)
+  std::unique_ptr<ByteMoments> byte_moments;
   size_t size() const noexcept { return rows * columns; }
   tensor::WeightView view() const noexcept;
 };
@@ -75,6 +84,11 @@ struct LoraOptions {
   float dropout = 0;
   bool rslora = false;
   bool dora = false;
+  using Pattern = std::vector<std::pair<std::string, double>>;   // PEFT's key -> the rank or alpha of the modules it means
+  Pattern rank_pattern = {}, alpha_pattern = {};
+  std::vector<std::string> full_modules = {};   // PEFT's modules_to_save: "embed_tokens", "lm_head", trained whole beside the pairs
+  std::vector<std::string> excluded = {};  // module names or suffixes; over targets
+  std::vector<uint64_t> layers = {};       // of these layers only; empty = of all
   std::vector<std::string> targets = {};   // module name suffixes; empty or {"all-linear"} = every linear layer but the head
   uint64_t seed = 42;
 };
@@ -98,10 +112,13 @@ void update_dora_norms(TrainModel& model, ThreadPool& pool);
 
 // Every weight of the decoder, copied to float32.
 std::unique_ptr<TrainModel> make_full_model(const models::Decoder& decoder);
+// Every weight as it is stored, nothing trainable: the reference of preference training over all parameters.
+std::unique_ptr<TrainModel> make_frozen_model(std::shared_ptr<const models::Decoder> decoder);
 // The decoder gives shapes only: matrices N(0, 0.02), those that write to the residual stream divided by sqrt(2 layers), norms 1,
 // biases 0.
 std::unique_ptr<TrainModel> make_random_model(const models::Decoder& decoder, uint64_t seed);
-// A kaiming-uniform (a = sqrt 5), B zero. Throws Error(unprocessable) naming the targets that match no layer.
+// A kaiming-uniform (a = sqrt 5), B zero. Throws Error(unprocessable) naming targets that match no layer, pattern keys that
+// mean no module, and two that mean the same one.
 std::unique_ptr<TrainModel> make_lora_model(std::shared_ptr<const models::Decoder> decoder, const LoraOptions& options);
 
 }  // namespace lyceum::tuning

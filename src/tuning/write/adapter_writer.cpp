@@ -34,6 +34,11 @@ json::object adapter_config(const TrainModel& model, const LoraOptions& options,
           {"megatron_core", "megatron.core"}, {"modules_to_save", nullptr}, {"monteclora_config", nullptr}, {"peft_type", "LORA"}, {"peft_version", "0.21.2"},
           {"qalora_group_size", 16}, {"r", options.r}, {"rank_pattern", json::object{}}, {"target_parameters", nullptr}, {"task_type", "CAUSAL_LM"},
           {"trainable_token_indices", nullptr}, {"use_bdlora", nullptr}, {"use_dora", options.dora}, {"use_qalora", false}, {"use_rslora", options.rslora}, {"velora_config", nullptr}};
+  for (const auto& [key, rank] : options.rank_pattern) config["rank_pattern"].as_object()[key] = static_cast<int64_t>(rank);
+  for (const auto& [key, alpha] : options.alpha_pattern) config["alpha_pattern"].as_object()[key] = whole_if_possible(alpha);
+  if (!options.full_modules.empty()) config["modules_to_save"] = json::value_from(options.full_modules);
+  if (!options.excluded.empty()) config["exclude_modules"] = json::value_from(options.excluded);
+  if (!options.layers.empty()) config["layers_to_transform"] = json::value_from(options.layers);
   config["base_model_name_or_path"] = text.base_model;
   config["lora_alpha"] = whole_if_possible(options.alpha);
   config["lora_dropout"] = static_cast<double>(std::round(options.dropout * 1e6f)) / 1e6;

@@ -137,6 +137,8 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   if (recipe.load_in_4bit) row("base while training", fmt::format("linear layers in 4 bits (NF4{}); the adapter fits the unquantised base only as well as those 4 bits do", recipe.bnb_4bit_use_double_quant ? ", double-quantised" : ""));
   if (recipe.objective == "dpo") row("objective", fmt::format("DPO, beta {}{}; the reference is the base itself", recipe.dpo_beta, recipe.dpo_label_smoothing > 0 ? fmt::format(", label smoothing {}", recipe.dpo_label_smoothing) : ""));
   if (recipe.objective == "orpo") row("objective", fmt::format("ORPO, weight of the odds ratio {}", recipe.dpo_beta));
+  if (recipe.objective == "kto") row("objective", fmt::format("KTO, beta {}, weights {} (good) and {} (bad); the reference is the base itself", recipe.dpo_beta, recipe.kto_desirable_weight, recipe.kto_undesirable_weight));
+  if (recipe.optimizer != "adamw") row("optimizer", recipe.optimizer);
   row("trained parameters", fmt::format("{}", facts.trainable_parameters));
   row("steps", fmt::format("{} of {} x {} rows of {} tokens", facts.steps, recipe.gradient_accumulation_steps, recipe.micro_batch_size, recipe.seq_len));
   row("tokens seen", fmt::format("{}", facts.tokens_seen));
@@ -148,7 +150,7 @@ std::string model_card(const JobSpec& spec, const RunFacts& facts) {
   }
   if (!facts.history.empty()) {
     const json::object& last = facts.history.back().as_object();
-    if (last.contains("rewards/margins")) row("rewards at the end", fmt::format("margin {:.4f}, the chosen answer ahead in {:.0f} % of the last step's pairs", last.at("rewards/margins").to_number<double>(), 100 * last.at("rewards/accuracies").to_number<double>()));
+    if (last.contains("rewards/accuracies")) row("rewards at the end", fmt::format("margin {:.4f}, the chosen answer ahead in {:.0f} % of the last step's pairs", last.at("rewards/margins").to_number<double>(), 100 * last.at("rewards/accuracies").to_number<double>()));
     row("training loss", fmt::format("{:.4f} at the start, {:.4f} at the end (mean of the last steps)", loss_at(facts.history.front()), mean_of_last(facts.history, 20)));
   }
   return out;

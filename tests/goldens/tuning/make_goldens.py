@@ -5,7 +5,7 @@
                          batch, taken in float64, for small random models with every switch of DecoderConfig
     lora/<model>/        base/, initial/ (an adapter saved by PEFT), expected.json (losses and learning rates of 50 AdamW steps in
                          float32), final.safetensors (the adapter after them)
-    lora/<model>_<variant>/  the same over that model's base with rsLoRA, DoRA or LoRA+ (PEFT's optimizer); DoRA also has gradients.safetensors, the adapter's
+    lora/<model>_<variant>/  the same over that model's base with rsLoRA, DoRA, LoRA+ (PEFT's optimizer), embedding and head trained whole, or patterns of ranks and alphas; DoRA also has gradients.safetensors, the adapter's
                          gradients of the first row in float64
     qlora/<model><variant>/  the same over a base in 4 bits (bitsandbytes: NF4, double-quantised, with DoRA): base/ in bfloat16, base_4bit/ as transformers saves it
     full/<model>/        50 steps over all parameters of lora/<model>/base: expected.json, final.safetensors
@@ -126,7 +126,8 @@ def gradients(name, spec):
 
 def add_adapter(base, **options):
     torch.manual_seed(11)
-    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", task_type="CAUSAL_LM", **options))
+    options = {"target_modules": "all-linear"} | options
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, task_type="CAUSAL_LM", **options))
     with torch.no_grad():
         for key, parameter in model.named_parameters():
             if "lora_B" in key:
@@ -505,6 +506,9 @@ RUNS = {f"gradients/{model}": lambda model=model: gradients(model, MODELS[model]
 RUNS |= {f"lora/{model}": lambda model=model: lora(model, MODELS[model]) for model in ("llama_gqa", "qwen2_bias")}
 RUNS |= {f"lora/{model}_dora": lambda model=model: lora(model, MODELS[model], "_dora", use_dora=True) for model in ("llama_gqa", "qwen2_bias")}
 RUNS["lora/llama_gqa_rslora"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_rslora", use_rslora=True)
+RUNS["lora/llama_gqa_full_modules"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_full_modules", modules_to_save=["embed_tokens", "lm_head"])
+RUNS["lora/llama_gqa_patterns"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_patterns", rank_pattern={"q_proj": 2, "mlp.down_proj": 6}, alpha_pattern={"q_proj": 3}, exclude_modules=["k_proj"],
+                                               layers_to_transform=[1], target_modules=["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
 RUNS["lora/llama_gqa_loraplus"] = lambda: lora("llama_gqa", MODELS["llama_gqa"], "_loraplus", loraplus=8)
 RUNS["lora/qwen2_bias_dora_loraplus"] = lambda: lora("qwen2_bias", MODELS["qwen2_bias"], "_dora_loraplus", loraplus=4, use_dora=True)
 RUNS["qlora/llama_wide"] = lambda: qlora("llama_wide", MODELS["llama_wide"], "")
