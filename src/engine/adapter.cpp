@@ -45,6 +45,8 @@ class Loader {
       : folder_(folder), config_(read_adapter_config(folder / "adapter_config.json")), file_(open_weights(folder)) {
     adapter_->layers.resize(decoder.layers.size());
     slots_ = list_slots(decoder, *adapter_);
+    latent_ = decoder.config.latent.rank != 0;
+    experts_ = decoder.config.experts.count != 0;
   }
 
   std::shared_ptr<const Adapter> load() {
@@ -80,6 +82,7 @@ class Loader {
     if (!is_a && !is_magnitude && !rest.ends_with(".lora_B.weight")) fail("tensor " + tensor.name + " is not a LoRA A or B matrix");
     rest.remove_suffix(is_magnitude ? kMagnitude.size() : std::string_view(".lora_A.weight").size());
     const auto found = slots_.find(std::string(rest));
+    if (found == slots_.end()) refuse_unsupported_module(tensor.name);
     if (found == slots_.end()) fail("tensor " + tensor.name + " matches no linear layer of the base model; is this the adapter of another model?");
     if (!config_.targets(found->first)) fail("tensor " + tensor.name + " belongs to a module that target_modules does not name");
     if (is_magnitude) return place_magnitude(tensor, found->second);
@@ -106,6 +109,12 @@ class Loader {
       if (name.find(part) == std::string::npos) continue;
       throw Error(Code::unsupported, "adapter " + folder_.string() + ": tensor " + name + ": " + std::string(kind) + " is not supported");
     }
+  }
+
+  void refuse_unsupported_module(const std::string& name) const {
+    const auto refuse = [&](const std::string& what) { throw Error(Code::unsupported, "adapter " + folder_.string() + ": tensor " + name + ": LoRA on " + what + " is not supported"); };
+    if (latent_ && name.find(".self_attn.") != std::string::npos) refuse("the projections of latent attention other than o_proj");
+    if (experts_ && (name.find(".mlp.") != std::string::npos || name.find("block_sparse_moe") != std::string::npos)) refuse("experts");
   }
 
   void place_half(const formats::SafetensorsTensor& tensor, const Slot& slot, bool is_a) {
@@ -179,7 +188,7 @@ class Loader {
   std::shared_ptr<Adapter> adapter_ = std::make_shared<Adapter>();
   std::map<std::string, Slot> slots_;
   std::optional<ThreadPool> pool_;   // made for the first DoRA module
-  bool any_nonzero_ = false;
+  bool any_nonzero_ = false, latent_ = false, experts_ = false;
 };
 
 }  // namespace

@@ -70,7 +70,7 @@ void run_pass(const models::Decoder& decoder, std::span<const int32_t> ids, cons
 json::object write_logits(const json::object& request) {
   const auto decoder = models::load_decoder(get_string(request, "model"));
   const std::vector<int32_t> ids = read_ids(request);
-  const KvLayout layout{decoder->config.layers, size_t{decoder->config.kv_heads} * decoder->config.head_dim, tensor::DType::f32};
+  const KvLayout layout = layout_of(decoder->config, tensor::DType::f32);
   std::vector<float> out;
   if (const json::array* passes = find_array(request, "passes")) {
     for (const json::value& value : *passes) {

@@ -10,7 +10,6 @@
 #include "kernels/layer_norm.h"
 #include "kernels/matmul.h"
 #include "kernels/rms_norm.h"
-#include "kernels/routing.h"
 
 namespace lyceum::engine {
 
@@ -118,7 +117,6 @@ const kernels::RopeTable* Forward::get_rope_table(const models::Rope& rope, uint
 }
 
 void Forward::multiply(ConstRows x, std::span<const kernels::IntegerProduct> products) {
-  integer_.clear();
   for (const kernels::IntegerProduct& one : products) {
     if (products_ == Products::integer && kernels::has_integer_product(one.weight.dtype)) {
       integer_.push_back(one);
@@ -129,6 +127,7 @@ void Forward::multiply(ConstRows x, std::span<const kernels::IntegerProduct> pro
   if (integer_.empty()) return;
   activations_.set(pool_, x);
   kernels::matmul_integer(pool_, activations_, integer_);
+  integer_.clear();
 }
 
 void Forward::apply(ConstRows x, std::span<const Projection> projections, std::span<const Group> groups) {
@@ -182,13 +181,13 @@ void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
   const models::DecoderLayer& layer = decoder_.layers[index];
   const Rows residual(residual_.data(), total_, config.hidden);
   ConstRows normed = norm_rows(layer.input_norm, residual);
-  const size_t kv_columns = size_t{config.kv_heads} * config.head_dim;
-  const Projection attention[] = {{&layer.q, rows_of(q_, total_, size_t{config.heads} * config.head_dim), {index, &AdapterLayer::q}},
-                                  {&layer.k, rows_of(k_, total_, kv_columns), {index, &AdapterLayer::k}},
-                                  {&layer.v, rows_of(v_, total_, kv_columns), {index, &AdapterLayer::v}}};
-  apply(normed, attention, groups_);
-  attend(index, spans);
-  const ConstRows attended(attended_.data(), total_, size_t{config.heads} * config.head_dim);
+  if (config.latent.rank != 0) {
+    project_latent(index, normed);
+    attend_latent(index, spans);
+  } else {
+    attend_directly(index, normed, spans);
+  }
+  const ConstRows attended(attended_.data(), total_, layer.o.weight.columns);
   join(layer.o, attended, layer.attention_output_norm, {index, &AdapterLayer::o});
 
   normed = norm_rows(layer.post_attention_norm, residual);
@@ -197,6 +196,17 @@ void Forward::run_layer(size_t index, std::span<const ForwardSpan> spans) {
   } else {
     run_mlp(index, normed);
   }
+}
+
+void Forward::attend_directly(size_t index, ConstRows x, std::span<const ForwardSpan> spans) {
+  const models::DecoderConfig& config = decoder_.config;
+  const models::DecoderLayer& layer = decoder_.layers[index];
+  const size_t kv_columns = size_t{config.kv_heads} * config.head_dim;
+  const Projection attention[] = {{&layer.q, rows_of(q_, total_, size_t{config.heads} * config.head_dim), {index, &AdapterLayer::q}},
+                                  {&layer.k, rows_of(k_, total_, kv_columns), {index, &AdapterLayer::k}},
+                                  {&layer.v, rows_of(v_, total_, kv_columns), {index, &AdapterLayer::v}}};
+  apply(x, attention, groups_);
+  attend(index, spans);
 }
 
 void Forward::run_mlp(size_t index, ConstRows x) {
@@ -217,55 +227,6 @@ Rows Forward::activate(Rows gate, Rows up) {
     kernels::silu_mul(pool_, gate, up, gate);
   }
   return gate;
-}
-
-// Experts are taken in ascending order, each with all rows that chose it: a row's sum has the same order whatever else is in the batch.
-void Forward::run_experts(size_t index, ConstRows x) {
-  const models::ExpertsConfig& config = decoder_.config.experts;
-  const models::Experts& experts = decoder_.layers[index].experts;
-  const Rows scores = rows_of(scores_, total_, config.count);
-  kernels::matmul(pool_, x, experts.router.weight, nullptr, scores);
-  choices_.resize(total_ * config.chosen);
-  choice_weights_.resize(choices_.size());
-  kernels::route(scores, config.chosen, config.normalise, choices_.data(), choice_weights_.data());
-  const Rows mixed = rows_of(mixed_, total_, x.columns);
-  std::fill_n(mixed.data, mixed.rows * mixed.columns, 0.0f);
-  for (size_t expert = 0; expert < config.count; ++expert) {
-    chosen_.clear();
-    for (size_t i = 0; i < choices_.size(); ++i) {
-      if (choices_[i] == static_cast<int32_t>(expert)) chosen_.push_back({i / config.chosen, choice_weights_[i]});
-    }
-    if (!chosen_.empty()) run_expert(experts.each[expert], x, mixed);
-  }
-  if (config.shared_intermediate != 0) run_shared_expert(experts, x, mixed);
-  join_rows(mixed, decoder_.layers[index].mlp_output_norm);
-}
-
-void Forward::run_expert(const models::Mlp& expert, ConstRows x, Rows y) {
-  const size_t count = chosen_.size(), wide = decoder_.config.experts.intermediate;
-  const Rows rows = rows_of(gathered_, count, x.columns), gate = rows_of(gate_, count, wide), up = rows_of(up_, count, wide);
-  for (size_t i = 0; i < count; ++i) std::memcpy(rows.row(i), x.row(chosen_[i].row), x.columns * sizeof(float));
-  const kernels::IntegerProduct gates[] = {{expert.gate.weight, nullptr, gate}, {expert.up.weight, nullptr, up}};
-  multiply(rows, gates);
-  const Rows out = rows_of(expert_out_, count, y.columns);
-  const kernels::IntegerProduct down{expert.down.weight, nullptr, out};
-  multiply(activate(gate, up), {&down, 1});
-  for (size_t i = 0; i < count; ++i) kernels::add(pool_, slice(ConstRows(out), i, 1), slice(y, chosen_[i].row, 1), chosen_[i].weight);
-}
-
-void Forward::run_shared_expert(const models::Experts& experts, ConstRows x, Rows y) {
-  const size_t wide = decoder_.config.experts.shared_intermediate;
-  const Rows gate = rows_of(gate_, total_, wide), up = rows_of(up_, total_, wide), out = rows_of(expert_out_, total_, y.columns);
-  const kernels::IntegerProduct gates[] = {{experts.shared.gate.weight, nullptr, gate}, {experts.shared.up.weight, nullptr, up}};
-  multiply(x, gates);
-  const kernels::IntegerProduct down{experts.shared.down.weight, nullptr, out};
-  multiply(activate(gate, up), {&down, 1});
-  if (!decoder_.config.experts.shared_gate) return kernels::add(pool_, out, y);
-  const Rows open = rows_of(scores_, total_, 1);
-  kernels::matmul(pool_, x, experts.shared_gate.weight, nullptr, open);
-  for (size_t i = 0; i < total_; ++i) {
-    kernels::add(pool_, slice(ConstRows(out), i, 1), slice(y, i, 1), 1.0f / (1.0f + std::exp(-open.row(i)[0])));
-  }
 }
 
 void Forward::add_positions(Rows residual) {
@@ -311,13 +272,13 @@ void Forward::norm_heads(const models::DecoderLayer& layer, Rows q, Rows k) {
 void Forward::rotate(size_t index, Rows q, Rows k) {
   const models::LayerRope which = decoder_.config.rope_of(index);
   if (which == models::LayerRope::none) return;
-  if (decoder_.config.rope_adjacent) {
-    for (const Rows& each : {q, k}) kernels::part_neighbours(pool_, each, decoder_.config.head_dim, decoder_.config.rope.inverse_frequencies.size());
-  }
-  for (const RopeGroup& group : which == models::LayerRope::local ? local_rope_groups_ : rope_groups_) {
-    const std::span<const int32_t> positions(positions_.data() + group.row, group.rows);
-    kernels::rope(pool_, slice(q, group.row, group.rows), decoder_.config.head_dim, *group.table, positions);
-    kernels::rope(pool_, slice(k, group.row, group.rows), decoder_.config.head_dim, *group.table, positions);
+  for (const Rows& each : {q, k}) turn(each, decoder_.config.head_dim, which == models::LayerRope::local ? local_rope_groups_ : rope_groups_);
+}
+
+void Forward::turn(Rows heads, size_t head_dim, std::span<const RopeGroup> groups) {
+  if (decoder_.config.rope_adjacent) kernels::part_neighbours(pool_, heads, head_dim, decoder_.config.rope.inverse_frequencies.size());
+  for (const RopeGroup& group : groups) {
+    kernels::rope(pool_, slice(heads, group.row, group.rows), head_dim, *group.table, std::span(positions_).subspan(group.row, group.rows));
   }
 }
 
@@ -338,7 +299,7 @@ void Forward::attend(size_t index, std::span<const ForwardSpan> spans) {
 }
 
 void Forward::attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape) {
-  const size_t kv_columns = shape.kv_heads * shape.head_dim, half = cache_->half_bytes();
+  const size_t kv_columns = shape.kv_heads * shape.head_dim, half = cache_->half_bytes(), layer = index * cache_->layer_bytes();
   size_t blocks = 0;
   for (const ForwardSpan& span : spans) blocks += span.blocks.size();
   block_pointers_.resize(2 * blocks);
@@ -349,18 +310,18 @@ void Forward::attend_cached(size_t index, std::span<const ForwardSpan> spans, co
     std::byte** keys = next;
     std::byte** values = next + span.blocks.size();
     for (size_t i = 0; i < span.blocks.size(); ++i) {
-      keys[i] = span.blocks[i]->memory.get() + 2 * index * half;
+      keys[i] = span.blocks[i]->memory.get() + layer;
       values[i] = keys[i] + half;
     }
     next += 2 * span.blocks.size();
-    const kernels::KvCache cache{cache_->dtype, kBlockTokens, keys, values};
-    kernels::kv_append(cache, span.position, ConstRows(k_.data() + row * kv_columns, span.rows, kv_columns),
-                       ConstRows(v_.data() + row * kv_columns, span.rows, kv_columns));
+    const kernels::KvCache cache{cache_->dtype, kBlockTokens, keys, cache_->values ? values : nullptr};
+    const ConstRows k(k_.data() + row * kv_columns, span.rows, kv_columns);
+    kernels::kv_append(cache, span.position, k, cache_->values ? ConstRows(v_.data() + row * kv_columns, span.rows, kv_columns) : k);
     queries_.push_back({row, span.rows, span.position, cache});
     row += span.rows;
   }
-  const size_t columns = shape.heads * shape.head_dim;
-  kernels::attention_cached(pool_, shape, queries_, ConstRows(q_.data(), total_, columns), Rows(attended_.data(), total_, columns));
+  const ConstRows q(q_.data(), total_, shape.heads * shape.head_dim);
+  kernels::attention_cached(pool_, shape, queries_, q, Rows(attended_.data(), total_, shape.heads * shape.values()));
 }
 
 Rows Forward::rows_of(std::vector<float>& buffer, size_t rows, size_t columns) {

@@ -18,6 +18,7 @@
 #include "engine/adapter.h"
 #include "engine/kv_pool.h"
 #include "kernels/attention.h"
+#include "kernels/grouped.h"
 #include "kernels/integer.h"
 #include "kernels/rope.h"
 #include "models/decoder.h"
@@ -74,10 +75,16 @@ class Forward {
   const kernels::RopeTable* get_rope_table(const models::Rope& rope, uint64_t length, size_t positions);
   void plan_rotation(const models::Rope& rope, std::span<const ForwardSpan> spans, std::vector<RopeGroup>& groups);
   void run_layer(size_t index, std::span<const ForwardSpan> spans);
+  void attend_directly(size_t index, kernels::ConstRows x, std::span<const ForwardSpan> spans);
   void run_mlp(size_t index, kernels::ConstRows x);
+  // forward_experts.cpp
   void run_experts(size_t index, kernels::ConstRows x);
-  // Rows [0, count) of chosen_: y[row] += weight * expert(x[row]).
-  void run_expert(const models::Mlp& expert, kernels::ConstRows x, kernels::Rows y);
+  void route_to_experts(const models::Experts& experts, kernels::ConstRows x);
+  void mix_experts(const models::Experts& experts, kernels::ConstRows x, kernels::Rows y);
+  bool is_integer(const models::Linear& linear) const noexcept;
+  // y of the rows of each expert of by_expert_, from x or, where the product is an integer one, from expert_activations_.
+  void multiply_experts(const models::Experts& experts, models::Linear models::Mlp::*linear, kernels::ConstRows x, kernels::Rows y);
+  void finish_products();
   void run_shared_expert(const models::Experts& experts, kernels::ConstRows x, kernels::Rows y);
   // gate_ = activation(gate) * up.
   kernels::Rows activate(kernels::Rows gate, kernels::Rows up);
@@ -89,8 +96,12 @@ class Forward {
   void add_positions(kernels::Rows residual);
   void norm_heads(const models::DecoderLayer& layer, kernels::Rows q, kernels::Rows k);
   void rotate(size_t index, kernels::Rows q, kernels::Rows k);
+  void turn(kernels::Rows heads, size_t head_dim, std::span<const RopeGroup> groups);
   void attend(size_t index, std::span<const ForwardSpan> spans);
   void attend_cached(size_t index, std::span<const ForwardSpan> spans, const kernels::AttentionShape& shape);
+  // forward_latent.cpp
+  void project_latent(size_t index, kernels::ConstRows x);
+  void attend_latent(size_t index, std::span<const ForwardSpan> spans);
   // y (+)= W x + bias + adapters, for linears that read the same rows.
   void apply(kernels::ConstRows x, std::span<const Projection> projections, std::span<const Group> groups);
   void apply_adapter(const Projection& projection, kernels::ConstRows x, const Group& group, bool apart);
@@ -116,15 +127,19 @@ class Forward {
   std::vector<kernels::CachedQuery> queries_;
   kernels::ActivationBlocks activations_;
   std::vector<kernels::IntegerProduct> together_, integer_;
+  std::vector<kernels::GroupedProduct> grouped_;
   std::vector<float> residual_, normed_, q_, k_, v_, attended_, gate_, up_, joined_, low_rank_, combined_, selected_, logits_;
-  // Mixtures of experts: the router's scores, its choice for every row, and the rows of the expert at work.
-  struct ChosenRow {
-    size_t row;
-    float weight;
+  // Mixtures of experts: the router's scores and its choices, row by row; the choices by expert, and where each of them is there.
+  struct ExpertRows {
+    size_t expert, end;   // rows of this expert and those before it
   };
   std::vector<float> scores_, choice_weights_, gathered_, expert_out_, mixed_;
-  std::vector<int32_t> choices_;
-  std::vector<ChosenRow> chosen_;
+  std::vector<int32_t> choices_, places_, expert_rows_;
+  std::vector<ExpertRows> by_expert_;
+  std::vector<size_t> expert_ends_;
+  kernels::ActivationBlocks expert_activations_;
+  // Latent attention: queries before they are taken to the latent, what attention made there, and what values are made of it.
+  std::vector<float> query_low_, queries_plain_, latent_out_;
 };
 
 }  // namespace lyceum::engine

@@ -41,7 +41,7 @@ struct OwnBlocks {
 };
 
 KvLayout f32_layout(const models::Decoder& decoder) {
-  return {decoder.config.layers, size_t{decoder.config.kv_heads} * decoder.config.head_dim, tensor::DType::f32};
+  return layout_of(decoder.config, tensor::DType::f32);
 }
 
 float document_difference(const models::Decoder& decoder, const Adapter* adapter, const Expected& expected) {

@@ -8,7 +8,7 @@ KvLayout make_kv_layout(const models::Decoder& decoder, EngineOptions::KvType ty
   if (type == EngineOptions::KvType::f32) dtype = DType::f32;
   if (type == EngineOptions::KvType::f16) dtype = DType::f16;
   if (type == EngineOptions::KvType::bf16) dtype = DType::bf16;
-  return {decoder.config.layers, size_t{decoder.config.kv_heads} * decoder.config.head_dim, dtype};
+  return layout_of(decoder.config, dtype);
 }
 
 }  // namespace lyceum::engine

@@ -6,6 +6,10 @@
 
 namespace lyceum::engine {
 
+KvLayout layout_of(const models::DecoderConfig& config, tensor::DType dtype) {
+  return {config.layers, config.key_columns(), dtype, config.value_columns() != 0};
+}
+
 size_t BlockKeyHash::operator()(const BlockKey& key) const noexcept {
   uint64_t hash = key.parent * 0x9e3779b97f4a7c15ULL + 1;
   for (const int32_t token : key.tokens) {

@@ -2,6 +2,7 @@
 //
 // One block holds, for every layer, the keys and then the values of kBlockTokens consecutive positions:
 //     [layer 0: K (32, kv columns)][layer 0: V][layer 1: K] …
+// or, of a model with latent attention, the keys alone.
 // A full block is immutable. Published under (its predecessor, its 32 tokens), it is found again by any later sequence that
 // starts with the same tokens, also while the first one is still computing its own prompt. The key holds the tokens
 // themselves, not a hash of them: two different prompts can never be mixed up. Blocks that nobody uses stay published until
@@ -18,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "models/decoder.h"
 #include "tensor/view.h"
 
 namespace lyceum::engine {
@@ -26,12 +28,15 @@ inline constexpr size_t kBlockTokens = 32;
 
 struct KvLayout {
   uint32_t layers = 0;
-  size_t columns = 0;                       // kv_heads * head_dim
+  size_t columns = 0;                       // of keys, and of values
   tensor::DType dtype = tensor::DType::f32;
+  bool values = true;                       // false: the beginnings of the keys are the values
 
   size_t half_bytes() const noexcept { return kBlockTokens * tensor::row_bytes(dtype, columns); }  // keys of one layer
-  size_t block_bytes() const noexcept { return 2 * layers * half_bytes(); }
+  size_t layer_bytes() const noexcept { return values ? 2 * half_bytes() : half_bytes(); }
+  size_t block_bytes() const noexcept { return layers * layer_bytes(); }
 };
+KvLayout layout_of(const models::DecoderConfig& config, tensor::DType dtype);
 
 // Parents with this bit are roots: name spaces of prefixes, one for the base model and one for each loaded adapter.
 inline constexpr uint64_t kRootBit = 1ULL << 63;

@@ -56,7 +56,7 @@ TEST_P(IntegerProducts, DoNotDependOnThreadsOrChunks) {
   ThreadPool one(1), three(3);
   const std::vector<float> whole = document(one);
   EXPECT_EQ(whole, document(three));
-  const KvLayout layout{decoder->config.layers, size_t{decoder->config.kv_heads} * decoder->config.head_dim, tensor::DType::f32};
+  const KvLayout layout = layout_of(decoder->config, tensor::DType::f32);
   for (const size_t chunk : {1, 7, 33}) {
     KvPool kv(layout, (expected.ids.size() / kBlockTokens + 3) * layout.block_bytes());
     std::vector<KvBlock*> blocks;

@@ -67,7 +67,7 @@ void kv_append(const KvCache& cache, size_t position, ConstRows k, ConstRows v) 
   for (size_t i = 0; i < k.rows; ++i) {
     const size_t block = (position + i) / cache.block_tokens, at = (position + i) % cache.block_tokens * bytes;
     table().quantize(cache.dtype, k.row(i), k.columns, cache.keys[block] + at);
-    table().quantize(cache.dtype, v.row(i), v.columns, cache.values[block] + at);
+    if (cache.values != nullptr) table().quantize(cache.dtype, v.row(i), v.columns, cache.values[block] + at);
   }
 }
 
@@ -77,12 +77,16 @@ void attention_cached(ThreadPool& pool, const AttentionShape& shape, std::span<c
     blocks += (query.rows + kAttentionRows - 1) / kAttentionRows;
     scores += query.rows * (query.position + query.rows) * shape.heads;
   }
-  run_or_inline(pool, blocks * shape.kv_heads, scores <= kSmallScores, [&](size_t task) {
-    size_t block = task / shape.kv_heads;
+  // Heads that share their keys are a task; where all of them do, they are divided.
+  const size_t group = shape.heads / shape.kv_heads;
+  const size_t together = shape.value_dim == 0 ? group : (group + 2 * pool.size() - 1) / (2 * pool.size());
+  const size_t beside = shape.kv_heads * ((group + together - 1) / together);
+  run_or_inline(pool, blocks * beside, scores <= kSmallScores, [&](size_t task) {
+    size_t block = task / beside;
     const CachedQuery* query = queries.data();
     for (; block >= (query->rows + kAttentionRows - 1) / kAttentionRows; ++query) block -= (query->rows + kAttentionRows - 1) / kAttentionRows;
-    const size_t row = query->row + block * kAttentionRows;
-    table().attention_cached(shape, *query, q, out, task % shape.kv_heads, row, std::min(query->row + query->rows, row + kAttentionRows));
+    const size_t row = query->row + block * kAttentionRows, head = task % beside * together;
+    table().attention_cached(shape, *query, q, out, head, std::min(shape.heads, head + together), row, std::min(query->row + query->rows, row + kAttentionRows));
   });
 }
 

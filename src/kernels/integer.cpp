@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kTaskBytes = 96 << 10;    // of weights: they stay in the L2 cache while the chunks of rows pass over them
 constexpr size_t kOutputsMin = 16;         // outputs of a task
-constexpr size_t kProductsMax = 8;
+constexpr size_t kProductsMax = 128;       // of one loop
 constexpr size_t kSmallWork = 1 << 17;     // multiply-adds below which threads do not pay
 
 size_t blocks(size_t count, size_t size) { return (count + size - 1) / size; }
@@ -36,8 +36,8 @@ Grid cut(const IntegerJob& job, size_t wanted) {
 
 IntegerJob job_of(const ActivationBlocks& x, const IntegerProduct& product) {
   IntegerJob job;
-  job.x = x.data();
-  job.rows = x.rows();
+  job.x = x.group(product.group);
+  job.rows = x.group_rows(product.group);
   job.blocks = x.columns() / 32;
   job.weight = product.weight;
   job.stride = tensor::row_bytes(product.weight.dtype, product.weight.columns);
@@ -56,16 +56,37 @@ void run_task(const IntegerJob& job, const Grid& grid, size_t task) {
 
 }  // namespace
 
-void ActivationBlocks::set(ThreadPool& pool, ConstRows x) {
-  rows_ = x.rows;
-  columns_ = x.columns;
-  const size_t count = columns_ / 32;
-  if (blocks_.size() < rows_ * count) blocks_.resize(rows_ * count);
+void ActivationBlocks::resize(size_t rows, size_t columns, std::span<const size_t> ends) {
+  rows_ = rows;
+  columns_ = columns;
+  ends_.assign(ends.begin(), ends.end());
+  if (blocks_.size() < rows_ * (columns_ / 32)) blocks_.resize(rows_ * (columns_ / 32));
+}
+
+ActivationBlocks::Place ActivationBlocks::place(size_t row) const noexcept {
+  const auto group = static_cast<size_t>(std::upper_bound(ends_.begin(), ends_.end(), row) - ends_.begin());
+  const size_t begin = begin_of(group), chunk = begin + (row - begin) / kActivationRows * kActivationRows;
+  return {chunk * (columns_ / 32) + row - chunk, std::min(kActivationRows, ends_[group] - chunk)};
+}
+
+void ActivationBlocks::set(ThreadPool& pool, ConstRows x) { set_groups(pool, x, {&x.rows, 1}); }
+
+void ActivationBlocks::set_groups(ThreadPool& pool, ConstRows x, std::span<const size_t> ends) {
+  resize(x.rows, x.columns, ends);
   for_grains(pool, rows_, columns_, [&](size_t begin, size_t end) {
     for (size_t row = begin; row < end; ++row) {
-      const size_t chunk = row / kActivationRows * kActivationRows;
-      const size_t together = std::min(kActivationRows, rows_ - chunk);
-      table().activation_blocks(x.row(row), count, blocks_.data() + chunk * count + row - chunk, together);
+      const Place to = place(row);
+      table().activation_blocks(x.row(row), columns_ / 32, blocks_.data() + to.first, to.step);
+    }
+  });
+}
+
+void ActivationBlocks::gather(ThreadPool& pool, const ActivationBlocks& from, std::span<const int32_t> rows, std::span<const size_t> ends) {
+  resize(rows.size(), from.columns_, ends);
+  for_grains(pool, rows_, columns_, [&](size_t begin, size_t end) {
+    for (size_t row = begin; row < end; ++row) {
+      const Place to = place(row), source = from.place(static_cast<size_t>(rows[row]));
+      for (size_t i = 0; i < columns_ / 32; ++i) blocks_[to.first + i * to.step] = from.blocks_[source.first + i * source.step];
     }
   });
 }
@@ -77,17 +98,18 @@ void matmul_integer(ThreadPool& pool, const ActivationBlocks& x, std::span<const
   for (; products.size() > kProductsMax; products = products.subspan(kProductsMax)) matmul_integer(pool, x, products.first(kProductsMax));
   IntegerJob jobs[kProductsMax];
   Grid grids[kProductsMax];
+  size_t ends[kProductsMax];   // tasks of this product and those before it
   size_t tasks = 0, work = 0;
+  const size_t wanted = std::min<size_t>(4, 1 + 12 / std::max<size_t>(1, products.size())) * pool.size();
   for (size_t i = 0; i < products.size(); ++i) {
     jobs[i] = job_of(x, products[i]);
-    grids[i] = cut(jobs[i], 4 * pool.size());
-    tasks += grids[i].tasks();
+    grids[i] = cut(jobs[i], wanted);
+    ends[i] = tasks += grids[i].tasks();
     work += jobs[i].rows * jobs[i].blocks * 32 * jobs[i].weight.rows;
   }
   const auto run = [&](size_t task) {
-    size_t i = 0;
-    for (; task >= grids[i].tasks(); ++i) task -= grids[i].tasks();
-    run_task(jobs[i], grids[i], task);
+    const auto i = static_cast<size_t>(std::upper_bound(ends, ends + products.size(), task) - ends);
+    run_task(jobs[i], grids[i], i == 0 ? task : task - ends[i - 1]);
   };
   if (work <= kSmallWork) {
     for (size_t task = 0; task < tasks; ++task) run(task);

@@ -39,13 +39,27 @@ class ActivationBlocks {
  public:
   // REQUIRES: x.columns is a multiple of 32. A block with a value that is not finite makes every product with it NaN.
   void set(ThreadPool& pool, ConstRows x);
+  // The same for rows that come in groups, which different matrices multiply: `ends` are the groups' last rows + 1, ascending to x.rows.
+  void set_groups(ThreadPool& pool, ConstRows x, std::span<const size_t> ends);
+  // Row i of this is row rows[i] of `from` (which has one group), in groups.
+  void gather(ThreadPool& pool, const ActivationBlocks& from, std::span<const int32_t> rows, std::span<const size_t> ends);
   size_t rows() const noexcept { return rows_; }
   size_t columns() const noexcept { return columns_; }
-  // Row chunks of kActivationRows, one after another; in a chunk all its rows' first blocks, then all its rows' second blocks, ….
-  const ActivationBlock* data() const noexcept { return blocks_.data(); }
+  size_t group_rows(size_t group) const noexcept { return ends_[group] - begin_of(group); }
+  // Of one group: row chunks of kActivationRows, one after another; in a chunk all its rows' first blocks, then all its rows' second blocks, ….
+  const ActivationBlock* group(size_t group) const noexcept { return blocks_.data() + begin_of(group) * (columns_ / 32); }
 
  private:
+  // A row's blocks are `step` apart.
+  struct Place {
+    size_t first, step;
+  };
+  size_t begin_of(size_t group) const noexcept { return group == 0 ? 0 : ends_[group - 1]; }
+  Place place(size_t row) const noexcept;
+  void resize(size_t rows, size_t columns, std::span<const size_t> ends);
+
   size_t rows_ = 0, columns_ = 0;
+  std::vector<size_t> ends_;
   std::vector<ActivationBlock> blocks_;
 };
 
@@ -55,6 +69,7 @@ struct IntegerProduct {
   Rows y;                         // (rows, out)
   Write write = Write::set;
   float scale = 1.0f;
+  size_t group = 0;               // of the activations: y has as many rows as that
 };
 
 // Is there an integer product with weights of this type? All block types but nf4, whose levels are no whole numbers; not float ones.

@@ -1,5 +1,9 @@
 #include "kernels/matmul.h"
 
+#include <algorithm>
+#include <vector>
+
+#include "kernels/grouped.h"
 #include "kernels/split.h"
 #include "kernels/table.h"
 
@@ -70,6 +74,38 @@ void matmul_dx(ThreadPool& pool, ConstRows dy, const tensor::WeightView& weight,
   job.a_row = dy.stride;
   set_output(job, dx, write, scale);
   run_gemm(pool, job, dy.rows, weight.columns);
+}
+
+void matmul_grouped(ThreadPool& pool, std::span<const GroupedProduct> products) {
+  struct Part {
+    GemmJob job;
+    size_t rows, outputs, width, end;   // outputs of a task; tasks of this product and those before it
+  };
+  std::vector<Part> parts;
+  parts.reserve(products.size());
+  size_t tasks = 0, work = 0;
+  for (const GroupedProduct& one : products) {
+    if (one.x.rows == 0) continue;
+    GemmJob job = weight_job(one.weight, one.transposed);
+    job.a = one.x.data;
+    job.a_row = one.x.stride;
+    set_output(job, one.y, Write::set, 1.0f);
+    const size_t outputs = one.y.columns, column_work = std::min(one.x.rows, kRows) * kColumns * std::max<size_t>(1, job.k);
+    const size_t width = kColumns * std::max<size_t>(1, kTaskWork / column_work);
+    tasks += blocks(outputs, width);
+    work += one.x.rows * outputs * job.k;
+    parts.push_back({job, one.x.rows, outputs, width, tasks});
+  }
+  const auto run = [&](size_t task) {
+    const auto part = std::upper_bound(parts.begin(), parts.end(), task, [](size_t wanted, const Part& each) { return wanted < each.end; });
+    const size_t n0 = (task - (part->end - blocks(part->outputs, part->width))) * part->width;
+    table().gemm_tile(part->job, 0, part->rows, n0, std::min(part->outputs, n0 + part->width));
+  };
+  if (work <= kSmallWork) {
+    for (size_t task = 0; task < tasks; ++task) run(task);
+    return;
+  }
+  pool.run(tasks, [&](size_t task, unsigned) { run(task); });
 }
 
 void matmul_dw(ThreadPool& pool, ConstRows dy, ConstRows x, Rows dw, Write write, float scale) noexcept {

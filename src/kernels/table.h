@@ -104,8 +104,8 @@ struct Table {
   void (*attention_rows)(const AttentionJob& job, size_t begin, size_t end, size_t head, size_t row) noexcept;
   // Everything of one kv head of one document.
   void (*attention_gradient)(const AttentionGradJob& job, size_t begin, size_t end, size_t kv_head) noexcept;
-  // Rows [row0, row1) of one query for one kv head and its group of query heads.
-  void (*attention_cached)(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t kv_head, size_t row0,
+  // Rows [row0, row1) of one query for heads [head0, head1), which share a kv head.
+  void (*attention_cached)(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t head0, size_t head1, size_t row0,
                            size_t row1) noexcept;
 
   // Blocks of 32 values of one row -> out[0], out[step], ….
@@ -116,7 +116,7 @@ struct Table {
 
 inline constexpr size_t kAttentionRows = 64;      // query rows of a task
 inline constexpr size_t kAttentionKeys = 64;      // keys of a tile
-inline constexpr size_t kHeadDimMax = 256;
+inline constexpr size_t kHeadDimMax = 576;
 
 // The table of the instruction set in use.
 const Table& table() noexcept;

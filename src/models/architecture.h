@@ -69,6 +69,15 @@ void read_gpt2(const json::object& config, DecoderConfig& out);
 void rename_gpt2(json::object& config);
 void read_glm(const json::object& config, DecoderConfig& out);
 void read_glm4(const json::object& config, DecoderConfig& out);
+void read_granite_moe(const json::object& config, DecoderConfig& out);
+void read_deepseek_v2(const json::object& config, DecoderConfig& out);
+void read_deepseek_v3(const json::object& config, DecoderConfig& out);
+void read_glm4_moe(const json::object& config, DecoderConfig& out);
+void read_glm4_moe_lite(const json::object& config, DecoderConfig& out);
+void read_dots1(const json::object& config, DecoderConfig& out);
+void read_deepseek_gguf(const formats::GgufHeader& header, json::object& config);
+void read_glm4_moe_gguf(const formats::GgufHeader& header, json::object& config);
+void read_dots1_gguf(const formats::GgufHeader& header, json::object& config);
 void read_qwen3_moe_gguf(const formats::GgufHeader& header, json::object& config);
 void read_gemma2_gguf(const formats::GgufHeader& header, json::object& config);
 void read_gemma3_gguf(const formats::GgufHeader& header, json::object& config);
@@ -84,6 +93,20 @@ std::optional<std::vector<bool>> find_sliding_layers(const json::object& config,
 void read_window(const json::object& config, int64_t absent, DecoderConfig& out);
 // num_experts or num_local_experts, num_experts_per_tok, moe_intermediate_size, norm_topk_prob, decoder_sparse_step, mlp_only_layers.
 void read_experts(const json::object& config, const ExpertsConfig& absent, DecoderConfig& out);
+// The fine-grained mixtures that DeepSeek-V2 began, after first_k_dense_replace dense layers: n_routed_experts, num_experts_per_tok,
+// moe_intermediate_size, n_shared_experts, n_group, topk_group, routed_scaling_factor, norm_topk_prob. sigmoid: as DeepSeek-V3's, with a bias.
+struct FineExperts {
+  int64_t count = 0, chosen = 0, intermediate = 0, shared = 0, dense_layers = 0, groups = 1, groups_chosen = 1;
+  bool normalise = false, sigmoid = false;
+  double scale = 1;
+};
+void read_fine_experts(const json::object& config, const FineExperts& absent, DecoderConfig& out);
+// The keys of a GGUF file that say the same -> those fields.
+void read_fine_experts_gguf(const formats::GgufHeader& header, std::string_view prefix, json::object& config);
+// num_nextn_predict_layers (or num_mtp_layers) -> surplus_layers.
+void read_surplus_layers(const json::object& config, int64_t absent, DecoderConfig& out);
+// A whole number in [1, 2^24]; `absent` where it is not there or null.
+uint32_t read_size(const json::object& config, std::string_view key, std::optional<int64_t> absent = {});
 // partial_rotary_factor, of the file or of its rope parameters -> rotary_dim.
 void read_partial_rotation(const json::object& config, double absent, DecoderConfig& out);
 // The name in hidden_act or hidden_activation, which must be the one that the architecture is implemented with.

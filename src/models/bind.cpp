@@ -1,6 +1,7 @@
 #include "models/bind.h"
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/error.h"
 #include "kernels/convert.h"
@@ -43,10 +44,33 @@ class Binder {
       const std::string stored = stored_prefix_ + std::string(stored_.experts) + std::to_string(index) + "." + std::string(stored_.*role);
       return {shown, require(stored + ".weight", {rows, columns, false}), {}};
     }
-    const std::string stored = stored_prefix_ + std::string(stored_.*role) + ".weight";
-    const tensor::WeightView view = source_.find_part(stored, index, count, {rows, columns, false});
-    if (view.empty()) fail_missing(stored, "[" + std::to_string(count) + ", " + std::to_string(rows) + ", " + std::to_string(columns) + "]");
-    return {shown, view, {}};
+    return {shown, require_part(stored_prefix_ + std::string(stored_.*role) + ".weight", index, count, {rows, columns, false}), {}};
+  }
+
+  // Gate and up of expert `index`, where the file has both in one tensor.
+  std::pair<Linear, Linear> expert_gate_up(size_t index, size_t count, size_t rows, size_t columns) {
+    const std::string shown = shown_prefix_ + std::string(shown_.experts) + std::to_string(index) + ".";
+    const Linear both{shown, require_part(stored_prefix_ + std::string(stored_.expert_gate_up) + ".weight", index, count, {2 * rows, columns, false}), {}};
+    Linear gate = part(both, 0, rows), up = part(both, rows, rows);
+    gate.name += shown_.expert_gate;
+    up.name += shown_.expert_up;
+    return {std::move(gate), std::move(up)};
+  }
+  bool has_gate_up() const { return !stored_.expert_gate_up.empty(); }
+
+  // All `count` matrices of one tensor as one of count * rows rows; without a weight when there is no such tensor.
+  Linear find_stacked(Role role, size_t count, size_t rows, size_t columns) {
+    Linear out{shown_prefix_ + std::string(shown_.*role), {}, {}};
+    if (!stored_.split_latent) return out;
+    out.weight = source_.find_part(stored_prefix_ + std::string(stored_.*role) + ".weight", 0, count, {rows, columns, false});
+    out.weight.rows *= count;
+    return out;
+  }
+
+  // A vector that a file calls by its whole name, as aligned floats.
+  tensor::WeightView vector(Role role, size_t columns, std::string& shown) {
+    shown = shown_prefix_ + std::string(shown_.*role);
+    return as_floats(require(stored_prefix_ + std::string(stored_.*role), {1, columns, true}));
   }
 
   // Rows [first, first + rows) of a larger matrix.
@@ -83,6 +107,12 @@ class Binder {
   tensor::WeightView require(const std::string& name, const TensorShape& shape) {
     const tensor::WeightView view = source_.find(name, shape);
     if (view.empty()) fail_missing(name, describe(shape));
+    return view;
+  }
+
+  tensor::WeightView require_part(const std::string& name, size_t index, size_t count, const TensorShape& shape) {
+    const tensor::WeightView view = source_.find_part(name, index, count, shape);
+    if (view.empty()) fail_missing(name, "[" + std::to_string(count) + ", " + std::to_string(shape.rows) + ", " + std::to_string(shape.columns) + "]");
     return view;
   }
 
@@ -140,7 +170,32 @@ void bind_norms(const DecoderConfig& config, Binder& binder, DecoderLayer& layer
   }
 }
 
+// What the checkpoint holds as one matrix newer GGUF files hold as two.
+void bind_latent(const DecoderConfig& config, Binder& binder, DecoderLayer& layer) {
+  const LatentConfig& sizes = config.latent;
+  Latent& out = layer.latent;
+  const size_t heads = config.heads, hidden = config.hidden;
+  if (sizes.query_rank != 0) {
+    out.q_a = binder.linear(&ModuleNames::q_a, sizes.query_rank, hidden, config.qkv_bias);
+    out.q_a_norm = binder.norm(&ModuleNames::q_a_norm, sizes.query_rank);
+    out.q_b = binder.linear(&ModuleNames::q_b, heads * config.head_dim, sizes.query_rank, false);
+  } else {
+    out.q_b = binder.linear(&ModuleNames::q, heads * config.head_dim, hidden, false);
+  }
+  out.kv_a = binder.linear(&ModuleNames::kv_a, sizes.rank + sizes.rope, hidden, config.qkv_bias);
+  out.kv_a_norm = binder.norm(&ModuleNames::kv_a_norm, sizes.rank);
+  out.k_b = binder.find_stacked(&ModuleNames::k_b, heads, sizes.rank, sizes.nope);
+  if (out.k_b.weight.empty()) {
+    out.kv_b = binder.linear(&ModuleNames::kv_b, heads * (sizes.nope + sizes.value), sizes.rank, false);
+  } else {
+    out.v_b = binder.find_stacked(&ModuleNames::v_b, heads, sizes.value, sizes.rank);
+    if (out.v_b.weight.empty()) throw Error(Code::unprocessable, "tensor " + out.v_b.name + " is missing beside " + out.k_b.name);
+  }
+  layer.o = binder.linear(&ModuleNames::o, hidden, heads * sizes.value, config.output_bias);
+}
+
 void bind_attention(const DecoderConfig& config, Binder& binder, DecoderLayer& layer) {
+  if (config.latent.rank != 0) return bind_latent(config, binder, layer);
   const size_t q_rows = size_t{config.heads} * config.head_dim, kv_rows = size_t{config.kv_heads} * config.head_dim;
   if (config.fused_qkv) {
     const Linear qkv = binder.linear(&ModuleNames::qkv, q_rows + 2 * kv_rows, config.hidden, config.qkv_bias);
@@ -172,9 +227,17 @@ void bind_experts(const DecoderConfig& config, Binder& binder, Experts& out) {
   const ExpertsConfig& experts = config.experts;
   const size_t hidden = config.hidden, wide = experts.intermediate, shared = experts.shared_intermediate;
   out.router = binder.linear(&ModuleNames::router, experts.count, hidden, false);
+  if (experts.bias) out.bias = binder.vector(&ModuleNames::router_bias, experts.count, out.bias_name);
   for (uint32_t i = 0; i < experts.count; ++i) {
-    out.each.push_back({binder.expert(&ModuleNames::expert_gate, i, experts.count, wide, hidden), binder.expert(&ModuleNames::expert_up, i, experts.count, wide, hidden),
-                        binder.expert(&ModuleNames::expert_down, i, experts.count, hidden, wide)});
+    Mlp each;
+    if (binder.has_gate_up()) {
+      std::tie(each.gate, each.up) = binder.expert_gate_up(i, experts.count, wide, hidden);
+    } else {
+      each.gate = binder.expert(&ModuleNames::expert_gate, i, experts.count, wide, hidden);
+      each.up = binder.expert(&ModuleNames::expert_up, i, experts.count, wide, hidden);
+    }
+    each.down = binder.expert(&ModuleNames::expert_down, i, experts.count, hidden, wide);
+    out.each.push_back(std::move(each));
   }
   if (shared == 0) return;
   out.shared = {binder.linear(&ModuleNames::shared_gate_proj, shared, hidden, false), binder.linear(&ModuleNames::shared_up, shared, hidden, false),
@@ -196,8 +259,14 @@ DecoderLayer bind_layer(const DecoderConfig& config, size_t index, Binder& binde
   return layer;
 }
 
-void refuse_unused(const WeightSource& source) {
-  const std::vector<std::string> unused = source.unused();
+// Layers that predict further tokens come after the model's own.
+void refuse_unused(const DecoderConfig& config, const WeightSource& source) {
+  const ModuleNames& names = source.names() != nullptr ? *source.names() : config.names != nullptr ? *config.names : kLlamaNames;
+  std::vector<std::string> unused = source.unused();
+  for (uint32_t i = 0; i < config.surplus_layers; ++i) {
+    const std::string prefix = std::string(names.layers) + std::to_string(config.layers + i) + ".";
+    std::erase_if(unused, [&](const std::string& name) { return name.starts_with(prefix); });
+  }
   if (unused.empty()) return;
   std::string message = source.what() + ": tensor " + unused.front() + " has no place in this architecture";
   if (unused.size() > 1) message += " (nor have " + std::to_string(unused.size() - 1) + " more)";
@@ -225,7 +294,7 @@ Decoder bind_decoder(DecoderConfig config, WeightSource& source) {
   } else {
     out.head = binder.linear(&ModuleNames::head, config.vocab, config.hidden, false);
   }
-  refuse_unused(source);
+  refuse_unused(config, source);
   out.storage = std::move(binder.storage);
   out.config = std::move(config);
   return out;

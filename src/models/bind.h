@@ -25,11 +25,15 @@ struct ModuleNames {
   std::string_view attention_output_norm = "post_attention_layernorm", mlp_output_norm = "post_feedforward_layernorm";
   std::string_view q = "self_attn.q_proj", k = "self_attn.k_proj", v = "self_attn.v_proj", qkv = "self_attn.qkv_proj", o = "self_attn.o_proj";
   std::string_view q_norm = "self_attn.q_norm", k_norm = "self_attn.k_norm";
+  std::string_view q_a = "self_attn.q_a_proj", q_a_norm = "self_attn.q_a_layernorm", q_b = "self_attn.q_b_proj", kv_a = "self_attn.kv_a_proj_with_mqa";
+  std::string_view kv_a_norm = "self_attn.kv_a_layernorm", kv_b = "self_attn.kv_b_proj", k_b = "self_attn.k_b_proj", v_b = "self_attn.v_b_proj";
   std::string_view gate = "mlp.gate_proj", up = "mlp.up_proj", gate_up = "mlp.gate_up_proj", down = "mlp.down_proj";
-  std::string_view router = "mlp.gate", experts = "mlp.experts.", expert_gate = "gate_proj", expert_up = "up_proj", expert_down = "down_proj";
+  std::string_view router = "mlp.gate", router_bias = "mlp.gate.e_score_correction_bias", experts = "mlp.experts.", expert_gate = "gate_proj", expert_up = "up_proj", expert_down = "down_proj";
   std::string_view shared_gate = "mlp.shared_expert_gate", shared_gate_proj = "mlp.shared_expert.gate_proj";
   std::string_view shared_up = "mlp.shared_expert.up_proj", shared_down = "mlp.shared_expert.down_proj";
   bool stacked_experts = false;   // all experts' matrices of a kind are one tensor, called by expert_gate, …
+  std::string_view expert_gate_up = "";   // with stacked_experts: gate and up are one such tensor, called so
+  bool split_latent = false;      // k_b and v_b may be there in place of kv_b, all heads' matrices in one tensor
 };
 
 class WeightSource {
@@ -38,7 +42,7 @@ class WeightSource {
   // The tensor of that name. Throws Error(unprocessable) naming the tensor when it has another shape or a dtype
   // that the engine does not compute with; returns an empty view when there is none of that name.
   virtual tensor::WeightView find(const std::string& name, const TensorShape& shape) = 0;
-  // Matrix `index` of the `count` that one tensor holds. Asked only of sources whose names() say stacked_experts.
+  // Matrix `index` of the `count` that one tensor holds; empty when there is none of that name. Asked only where names say so.
   virtual tensor::WeightView find_part(const std::string&, size_t, size_t, const TensorShape&) { return {}; }
   // Names present in the file that no find() asked for, in the words of the file.
   virtual std::vector<std::string> unused() const = 0;

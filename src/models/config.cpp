@@ -61,15 +61,6 @@ void refuse_unimplemented(const json::object& config, std::span<const std::strin
   }
 }
 
-uint32_t read_size(const json::object& config, std::string_view key, std::optional<int64_t> absent = {}) {
-  constexpr int64_t kLimit = 1 << 24;
-  const int64_t value = absent ? find_int(config, key).value_or(*absent) : get_int(config, key);
-  if (value < 1 || value > kLimit) {
-    throw Error(Code::unprocessable, "config.json: " + std::string(key) + " is " + std::to_string(value) + ", outside 1.." + std::to_string(kLimit));
-  }
-  return static_cast<uint32_t>(value);
-}
-
 int32_t read_token_id(const json::value& value, std::string_view field) {
   if (!value.is_int64() || value.as_int64() < 0 || value.as_int64() > INT32_MAX) refuse_field(field, value, "it must be a token id");
   return static_cast<int32_t>(value.as_int64());
@@ -107,6 +98,15 @@ void refuse_field(std::string_view field, const json::value& value, std::string_
   std::string message = "config.json: " + std::string(field) + " = " + json::serialize(value) + " is not supported";
   if (!remedy.empty()) message += "; " + std::string(remedy);
   throw Error(Code::unsupported, message);
+}
+
+uint32_t read_size(const json::object& config, std::string_view key, std::optional<int64_t> absent) {
+  constexpr int64_t kLimit = 1 << 24;
+  const int64_t value = absent ? find_int(config, key).value_or(*absent) : get_int(config, key);
+  if (value < 1 || value > kLimit) {
+    throw Error(Code::unprocessable, "config.json: " + std::string(key) + " is " + std::to_string(value) + ", outside 1.." + std::to_string(kLimit));
+  }
+  return static_cast<uint32_t>(value);
 }
 
 void read_biases(const json::object& config, DecoderConfig& out) {
@@ -204,7 +204,10 @@ void validate(const DecoderConfig& config) {
   const auto fail = [](const std::string& why) { throw Error(Code::unprocessable, "model configuration: " + why); };
   if (config.layers > 4096) fail("num_hidden_layers " + std::to_string(config.layers) + " is above the limit of 4096");
   if (config.head_dim == 0 || config.head_dim % 2 != 0) fail("head_dim " + std::to_string(config.head_dim) + " must be even and positive");
-  if (config.head_dim > 256) throw Error(Code::unsupported, "model configuration: head_dim " + std::to_string(config.head_dim) + " is above 256");
+  if (const LatentConfig& latent = config.latent; latent.rank != 0) {
+    if (latent.rank + latent.rope > 576) throw Error(Code::unsupported, "model configuration: kv_lora_rank + qk_rope_head_dim is " + std::to_string(latent.rank + latent.rope) + ", above 576");
+    if (uint64_t{config.heads} * (uint64_t{latent.rank} + latent.rope + latent.nope + latent.value) > (1u << 24)) fail("the heads of latent attention are together above the limit of 2^24");
+  } else if (config.head_dim > 256) throw Error(Code::unsupported, "model configuration: head_dim " + std::to_string(config.head_dim) + " is above 256");
   if (config.rotary_dim % 2 != 0 || config.rotary_dim > config.head_dim) fail("the rotated part of a head, " + std::to_string(config.rotary_dim) + " values, must be even");
   if (config.heads % config.kv_heads != 0) {
     fail("num_attention_heads " + std::to_string(config.heads) + " is not a multiple of num_key_value_heads " + std::to_string(config.kv_heads));

@@ -18,6 +18,12 @@ void visit_layer(const DecoderLayer& layer, Visit&& visit) {
     if (!each.bias.empty()) visit(each.name + ".bias", each.bias, true);
   };
   norm(layer.input_norm);
+  const Latent& latent = layer.latent;
+  linear(latent.q_a);
+  norm(latent.q_a_norm);
+  for (const Linear* each : {&latent.q_b, &latent.kv_a}) linear(*each);
+  norm(latent.kv_a_norm);
+  for (const Linear* each : {&latent.kv_b, &latent.k_b, &latent.v_b}) linear(*each);
   for (const Linear* each : {&layer.q, &layer.k, &layer.v, &layer.o}) linear(*each);
   norm(layer.q_norm);
   norm(layer.k_norm);
@@ -28,6 +34,7 @@ void visit_layer(const DecoderLayer& layer, Visit&& visit) {
     for (const Linear* part : {&each.gate, &each.up, &each.down}) linear(*part);
   };
   linear(layer.experts.router);
+  if (!layer.experts.bias.empty()) visit(layer.experts.bias_name, layer.experts.bias, true);
   for (const Mlp& each : layer.experts.each) mlp(each);
   mlp(layer.experts.shared);
   linear(layer.experts.shared_gate);
@@ -53,6 +60,7 @@ uint64_t Decoder::parameters() const noexcept {
 }
 
 std::string_view find_engine_only_part(const DecoderConfig& config) noexcept {
+  if (config.latent.rank != 0) return "latent attention";
   if (config.experts.count != 0) return "mixtures of experts";
   if (config.norm != NormKind::rms) return "layer norms with a mean and a bias";
   if (!config.gated) return "MLPs without a gate";

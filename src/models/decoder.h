@@ -43,7 +43,19 @@ struct ExpertsConfig {
   uint32_t shared_intermediate = 0;   // of one more expert that every token goes through; 0 = none
   bool shared_gate = false;        // that one's output is times sigmoid(gate x)
   bool normalise = true;           // the chosen experts' weights add up to 1
+  bool sigmoid = false;            // a score's chance is its sigmoid, not its part of the softmax
+  bool bias = false;               // a number an expert is added to its chance when experts are chosen, not to its weight
+  uint32_t groups = 1, groups_chosen = 1;   // kernels/routing.h
+  float scale = 1.0f;              // of the chosen experts' weights
   std::vector<bool> layers;        // which layers have them
+};
+
+// Latent attention (DeepSeek-V2): keys and values of all heads are products of one short vector a token, the latent, which is all that a cache
+// keeps of it, beside one short rotated key that the heads share. A head's query and key are [nope, not turned | rope, turned].
+struct LatentConfig {
+  uint32_t rank = 0;               // of the latent; 0 = no latent attention
+  uint32_t query_rank = 0;         // queries go through a vector of this size and its norm; 0 = they do not
+  uint32_t nope = 0, rope = 0, value = 0;   // of a head; head_dim = nope + rope
 };
 
 struct ModuleNames;   // bind.h
@@ -77,6 +89,8 @@ struct DecoderConfig {
   NormKind norm = NormKind::rms;
   const ModuleNames* names = nullptr;   // of the checkpoint's modules; null = Llama's
   ExpertsConfig experts;
+  LatentConfig latent;             // with a rank, q, k and v of a layer are empty and kv_heads is 1
+  uint32_t surplus_layers = 0;     // after `layers`, in files: they predict further tokens (MTP) and are not loaded
   Activation activation = Activation::silu;
   float embedding_scale = 1.0f;    // multiplies embeddings
   float attention_scale = 0.0f;    // multiplies scores; 0 = 1 / sqrt(head_dim)
@@ -93,6 +107,9 @@ struct DecoderConfig {
   std::vector<int32_t> eos_ids;
   int32_t bos_id = -1;
 
+  // What a cache keeps of a token in a layer. With latent attention values are the beginning of the key.
+  size_t key_columns() const noexcept { return latent.rank != 0 ? latent.rank + latent.rope : size_t{kv_heads} * head_dim; }
+  size_t value_columns() const noexcept { return latent.rank != 0 ? 0 : key_columns(); }
   bool has_experts(size_t layer) const noexcept { return experts.count != 0 && experts.layers[layer]; }
   LayerRope rope_of(size_t layer) const noexcept { return layer_rope.empty() ? LayerRope::main : layer_rope[layer]; }
 };
@@ -119,9 +136,23 @@ struct Mlp {
 
 struct Experts {
   Linear router;                   // (experts, hidden); empty in a layer without experts
+  std::string bias_name;
+  tensor::WeightView bias;         // aligned F32; empty without one
   std::vector<Mlp> each;
   Mlp shared;                      // empty without one
   Linear shared_gate;              // (1, hidden)
+};
+
+// The projections of latent attention. The latent's are one matrix (kv_b: of each head `nope` rows that make keys, then `value` rows that make
+// values) or two (newer GGUF files): k_b, transposed in every head, and v_b.
+struct Latent {
+  Linear q_a;                      // (query_rank, hidden); empty without a query_rank
+  Norm q_a_norm;
+  Linear q_b;                      // (heads * (nope + rope), query_rank or hidden)
+  Linear kv_a;                     // (rank + rope, hidden)
+  Norm kv_a_norm;                  // of the latent alone
+  Linear kv_b;                     // (heads * (nope + value), rank)
+  Linear k_b, v_b;                 // (heads * rank, nope) and (heads * value, rank)
 };
 
 struct DecoderLayer {
@@ -132,6 +163,7 @@ struct DecoderLayer {
   Norm q_norm, k_norm;             // per head (Qwen3); empty otherwise
   Linear gate, up, down;           // empty in a layer with experts; gate also without one
   Experts experts;
+  Latent latent;                   // with latent attention
 };
 
 // Owns the memory that the views point into (maps, or buffers for synthetic models) through `storage`.

@@ -17,15 +17,21 @@ namespace {
 constexpr ModuleNames kNames{
     .embedding = "token_embd", .positions = "position_embd", .layers = "blk.", .final_norm = "output_norm", .head = "output", .input_norm = "attn_norm",
     .mlp_norm = "ffn_norm", .attention_output_norm = "post_attention_norm", .mlp_output_norm = "post_ffw_norm", .q = "attn_q", .k = "attn_k", .v = "attn_v",
-    .qkv = "attn_qkv", .o = "attn_output", .q_norm = "attn_q_norm", .k_norm = "attn_k_norm", .gate = "ffn_gate", .up = "ffn_up", .gate_up = "ffn_up",
-    .down = "ffn_down", .router = "ffn_gate_inp", .experts = "", .expert_gate = "ffn_gate_exps", .expert_up = "ffn_up_exps", .expert_down = "ffn_down_exps",
+    .qkv = "attn_qkv", .o = "attn_output", .q_norm = "attn_q_norm", .k_norm = "attn_k_norm", .q_a = "attn_q_a", .q_a_norm = "attn_q_a_norm", .q_b = "attn_q_b",
+    .kv_a = "attn_kv_a_mqa", .kv_a_norm = "attn_kv_a_norm", .kv_b = "attn_kv_b", .k_b = "attn_k_b", .v_b = "attn_v_b", .gate = "ffn_gate", .up = "ffn_up",
+    .gate_up = "ffn_up", .down = "ffn_down", .router = "ffn_gate_inp", .router_bias = "exp_probs_b.bias", .experts = "", .expert_gate = "ffn_gate_exps", .expert_up = "ffn_up_exps", .expert_down = "ffn_down_exps",
     .shared_gate = "ffn_gate_inp_shexp", .shared_gate_proj = "ffn_gate_shexp", .shared_up = "ffn_up_shexp", .shared_down = "ffn_down_shexp",
-    .stacked_experts = true};
+    .stacked_experts = true, .split_latent = true};
 
 class GgufSource final : public WeightSource {
  public:
   GgufSource(const formats::GgufFile& file, size_t head_dim, bool permuted) : file_(file), head_dim_(head_dim), permuted_(permuted) {
     used_ = {"rope_freqs.weight", "rope_factors_long.weight", "rope_factors_short.weight"};
+    const auto some = [&](std::string_view ending) {
+      return std::ranges::any_of(file.header().tensors, [ending](const formats::GgufTensor& each) { return each.name.ends_with(ending); });
+    };
+    if (!some(".ffn_norm.weight") && !some(".post_ffw_norm.weight")) names_.mlp_norm = "post_attention_norm";   // glm4moe
+    if (some(".ffn_gate_up_exps.weight")) names_.expert_gate_up = "ffn_gate_up_exps";
   }
 
   tensor::WeightView find(const std::string& name, const TensorShape& shape) override {
@@ -49,7 +55,7 @@ class GgufSource final : public WeightSource {
     return {data.data() + data.size() / count * index, dtype_of(*found), shape.rows, shape.columns};
   }
 
-  const ModuleNames* names() const override { return &kNames; }
+  const ModuleNames* names() const override { return &names_; }
 
   std::vector<std::string> unused() const override {
     std::vector<std::string> out;
@@ -91,6 +97,7 @@ class GgufSource final : public WeightSource {
   }
 
   const formats::GgufFile& file_;
+  ModuleNames names_ = kNames;
   size_t head_dim_;
   bool permuted_;
   std::set<std::string> used_;
@@ -145,6 +152,7 @@ void read_heads(ConfigBuilder& builder) {
   const int64_t even = builder.config["hidden_size"].as_int64() / std::max<int64_t>(1, builder.config["num_attention_heads"].as_int64());
   const int64_t head_dim = std::max<int64_t>(1, builder.find_int("attention.key_length").value_or(even));
   builder.config["head_dim"] = head_dim;
+  if (builder.find_int("attention.kv_lora_rank")) return;   // latent attention has sizes of its own: read_deepseek_gguf
   if (const auto length = builder.find_int("attention.value_length"); length && *length != head_dim) {
     refuse_field("attention.value_length", *length, "it must equal attention.key_length");
   }
@@ -225,6 +233,7 @@ void set_layout(const formats::GgufHeader& header, DecoderConfig& config) {
   config.fused_qkv = has("blk.0.attn_qkv.weight");
   config.fused_gate_up = config.fused_gate_up && !has("blk.0.ffn_gate.weight");
   config.norms_minus_one = false;
+  config.experts.bias = config.experts.bias && std::ranges::any_of(header.tensors, [](const formats::GgufTensor& each) { return each.name.ends_with(".exp_probs_b.bias"); });
   config.transposed = false;
 }
 

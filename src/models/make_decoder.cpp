@@ -1,5 +1,6 @@
 // A decoder in owned, writable memory.
 #include <algorithm>
+#include <map>
 #include <new>
 
 #include "base/error.h"
@@ -34,6 +35,11 @@ class ZeroSource final : public WeightSource {
     const auto* data = static_cast<const std::byte*>(storage.back().get());
     return {data, tensor::DType::f32, shape.rows, shape.columns};
   }
+  tensor::WeightView find_part(const std::string& name, size_t index, size_t count, const TensorShape& shape) override {
+    const tensor::WeightView all = parts_.contains(name) ? parts_[name] : find(name, {count * shape.rows, shape.columns, false});
+    parts_[name] = all;
+    return {all.data + index * shape.rows * shape.columns * sizeof(float), all.dtype, shape.rows, shape.columns};
+  }
   std::vector<std::string> unused() const override { return {}; }
   std::string what() const override { return "model configuration"; }
 
@@ -42,6 +48,7 @@ class ZeroSource final : public WeightSource {
 
  private:
   bool tied_;
+  std::map<std::string, tensor::WeightView> parts_;
 };
 
 }  // namespace

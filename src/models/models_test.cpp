@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <tuple>
 
 #include "base/error.h"
 #include "models/load.h"
@@ -119,6 +121,61 @@ TEST(MakeDecoder, ListsExpertsUnderTheirCheckpointNames) {
   EXPECT_TRUE(has("model.layers.0.mlp.up_proj.weight"));
   EXPECT_FALSE(has("model.layers.1.mlp.up_proj.weight"));
   EXPECT_EQ(list_linears(*decoder).size(), 4 * 4 + 3 * 3u);   // what LoRA may target: not the experts
+}
+
+constexpr const char* kLatent = R"({"architectures":["DeepseekV3ForCausalLM"],"hidden_size":16,"intermediate_size":24,"num_hidden_layers":3,"num_attention_heads":4,
+  "num_key_value_heads":4,"vocab_size":32,"n_routed_experts":8,"num_experts_per_tok":3,"moe_intermediate_size":8,"n_shared_experts":2,"n_group":4,"topk_group":2,
+  "first_k_dense_replace":1,"kv_lora_rank":12,"q_lora_rank":10,"qk_nope_head_dim":6,"qk_rope_head_dim":4,"v_head_dim":6,"scoring_func":"sigmoid",
+  "rope_scaling":{"type":"yarn","factor":40,"mscale":1.0,"mscale_all_dim":1.0,"original_max_position_embeddings":4096}})";
+
+std::string replaced(std::string text, const std::string& from, const std::string& to) {
+  text.replace(text.find(from), from.size(), to);
+  return text;
+}
+
+TEST(ReadConfig, ReadsLatentAttention) {
+  const DecoderConfig config = read_config(kLatent);
+  EXPECT_EQ(config.key_columns(), 16u);
+  EXPECT_EQ(config.value_columns(), 0u);
+  EXPECT_EQ(config.head_dim, 10u);
+  EXPECT_EQ(config.rope.inverse_frequencies.size(), 2u);
+  const double stretched = 0.1 * std::log(40.0) + 1;
+  EXPECT_NEAR(config.attention_scale, stretched * stretched / std::sqrt(10.0), 1e-6);
+  EXPECT_EQ(config.rope.attention_scale, 1.0f);
+  EXPECT_EQ(config.experts.shared_intermediate, 16u);
+  EXPECT_EQ(config.experts.layers, (std::vector<bool>{false, true, true}));
+  EXPECT_EQ(find_engine_only_part(config), "latent attention");
+}
+
+TEST(ReadConfig, RefusesWhatItsRouterDoesNotCompute) {
+  const std::tuple<const char*, const char*, const char*> cases[] = {
+      {"\"n_group\":4", "\"n_group\":3", "n_group"},
+      {"\"n_group\":4", "\"n_group\":8", "n_group"},
+      {"\"topk_group\":2", "\"topk_group\":1", "num_experts_per_tok"},
+      {"\"topk_group\":2", "\"topk_group\":5", "topk_group"},
+      {"\"sigmoid\"", "\"softmax\"", "scoring_func"},
+      {"\"n_routed_experts\":8", "\"n_routed_experts\":5000", "n_routed_experts"},
+      {"\"kv_lora_rank\":12", "\"kv_lora_rank\":1024", "kv_lora_rank"},
+      {"\"first_k_dense_replace\":1", "\"moe_layer_freq\":2", "moe_layer_freq"},
+      {"\"q_lora_rank\":10", "\"q_lora_rank\":-1", "q_lora_rank"},
+  };
+  for (const auto& [from, to, named] : cases) EXPECT_NE(message_of(replaced(kLatent, from, to)).find(named), std::string::npos) << to << ": " << message_of(replaced(kLatent, from, to));
+  const std::string second = replaced(replaced(kLatent, "DeepseekV3", "DeepseekV2"), "\"sigmoid\"", "\"softmax\"");
+  EXPECT_EQ(message_of(second), "");
+  EXPECT_NE(message_of(replaced(second, "\"n_group\":4", "\"n_group\":4,\"norm_topk_prob\":true")).find("norm_topk_prob"), std::string::npos);
+}
+
+TEST(MakeDecoder, ListsTheProjectionsOfLatentAttention) {
+  const auto decoder = make_decoder(kLatent);
+  const auto weights = list_weights(*decoder);
+  const auto find = [&](std::string_view name) { return std::ranges::find_if(weights, [&](const NamedWeight& each) { return each.name == name; }); };
+  ASSERT_NE(find("model.layers.2.self_attn.kv_b_proj.weight"), weights.end());
+  EXPECT_EQ(find("model.layers.2.self_attn.kv_b_proj.weight")->view.rows, 48u);
+  EXPECT_NE(find("model.layers.0.self_attn.q_a_layernorm.weight"), weights.end());
+  EXPECT_NE(find("model.layers.1.mlp.gate.e_score_correction_bias"), weights.end());
+  EXPECT_NE(find("model.layers.1.mlp.shared_experts.up_proj.weight"), weights.end());
+  EXPECT_EQ(find("model.layers.0.self_attn.q_proj.weight"), weights.end());
+  EXPECT_EQ(list_linears(*decoder).size(), 3 + 3u);   // o of every layer, the MLP of the first
 }
 
 TEST(FindEngineOnlyPart, NamesWhatHasNoBackwardPass) {

@@ -22,21 +22,20 @@ class SafetensorsSource final : public WeightSource {
   tensor::WeightView find(const std::string& name, const TensorShape& shape) override {
     const auto found = model_.find(name);
     if (!found) return {};
-    used_.insert(name);
     if (nf4_ && found->tensor->dtype == "U8" && !shape.vector) {
+      used_.insert(name);
       auto weight = find_bitsandbytes(model_, name, shape.rows, shape.columns, used_);
       storage_.push_back(std::move(weight->storage));
       return weight->view;
     }
-    const auto fail = [&](const std::string& why) {
-      throw Error(Code::unprocessable, found->file->string() + ": tensor " + name + " " + why);
-    };
-    const auto& stored = found->tensor->shape;
-    const bool fits = shape.vector ? stored == std::vector<uint64_t>{shape.columns} : stored == std::vector<uint64_t>{shape.rows, shape.columns};
-    if (!fits) fail("has shape " + describe_stored(stored) + "; the configuration says " + describe(shape));
-    const auto dtype = find_dtype(found->tensor->dtype);
-    if (!dtype) fail("has dtype " + found->tensor->dtype + "; supported are F32, F16, BF16 and NF4 as bitsandbytes stores it");
-    return {found->bytes.data(), *dtype, shape.rows, shape.columns};
+    return find_shaped(name, *found, shape.vector ? std::vector<uint64_t>{shape.columns} : std::vector<uint64_t>{shape.rows, shape.columns}, shape);
+  }
+
+  tensor::WeightView find_part(const std::string& name, size_t index, size_t count, const TensorShape& shape) override {
+    const auto found = model_.find(name);
+    if (!found) return {};
+    const tensor::WeightView all = find_shaped(name, *found, {count, shape.rows, shape.columns}, {count * shape.rows, shape.columns, false});
+    return {all.data + index * shape.rows * tensor::row_bytes(all.dtype, shape.columns), all.dtype, shape.rows, shape.columns};
   }
 
   std::vector<std::string> unused() const override {
@@ -53,6 +52,16 @@ class SafetensorsSource final : public WeightSource {
   std::vector<std::shared_ptr<void>> take_storage() { return std::move(storage_); }
 
  private:
+  tensor::WeightView find_shaped(const std::string& name, const formats::SafetensorsModel::Found& found, const std::vector<uint64_t>& wanted, const TensorShape& shape) {
+    used_.insert(name);
+    const auto fail = [&](const std::string& why) { throw Error(Code::unprocessable, found.file->string() + ": tensor " + name + " " + why); };
+    const std::vector<uint64_t>& stored = found.tensor->shape;
+    if (stored != wanted) fail("has shape " + describe_stored(stored) + "; the configuration says " + describe_stored(wanted));
+    const auto dtype = find_dtype(found.tensor->dtype);
+    if (!dtype) fail("has dtype " + found.tensor->dtype + "; supported are F32, F16, BF16 and NF4 as bitsandbytes stores it");
+    return {found.bytes.data(), *dtype, shape.rows, shape.columns};
+  }
+
   static std::string describe_stored(const std::vector<uint64_t>& shape) {
     std::string out = "[";
     for (size_t i = 0; i < shape.size(); ++i) out += (i == 0 ? "" : ", ") + std::to_string(shape[i]);

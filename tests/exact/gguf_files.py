@@ -111,7 +111,13 @@ NAMES = [
     (r"mlp\.gate_proj", "blk.{}.ffn_gate"),
     (r"(?:mlp\.up_proj|mlp\.c_fc)", "blk.{}.ffn_up"),
     (r"(?:mlp\.down_proj|mlp\.c_proj)", "blk.{}.ffn_down"),
-    (r"mlp\.gate", "blk.{}.ffn_gate_inp"),
+    (r"(?:mlp\.gate|block_sparse_moe\.router)", "blk.{}.ffn_gate_inp"),
+    (r"self_attn\.q_a_proj", "blk.{}.attn_q_a"),
+    (r"self_attn\.q_a_layernorm", "blk.{}.attn_q_a_norm"),
+    (r"self_attn\.q_b_proj", "blk.{}.attn_q_b"),
+    (r"self_attn\.kv_a_proj_with_mqa", "blk.{}.attn_kv_a_mqa"),
+    (r"self_attn\.kv_a_layernorm", "blk.{}.attn_kv_a_norm"),
+    (r"self_attn\.kv_b_proj", "blk.{}.attn_kv_b"),
     (r"mlp\.shared_experts?\.gate_proj", "blk.{}.ffn_gate_shexp"),
     (r"mlp\.shared_experts?\.up_proj", "blk.{}.ffn_up_shexp"),
     (r"mlp\.shared_experts?\.down_proj", "blk.{}.ffn_down_shexp"),
@@ -138,18 +144,34 @@ def interleave(weight, heads):
     return np.ascontiguousarray(interleaved(weight, heads)).reshape(weight.shape)
 
 
-def tensors_of(model, permute=False, norm_offset=0, sandwich=False):
+def split_latent(layer, values, config):
+    """kv_b as newer files have it: what makes keys, transposed in every head, and what makes values."""
+    heads = values.reshape(config.num_attention_heads, -1, values.shape[1])
+    parts = {"k": heads[:, :config.qk_nope_head_dim].swapaxes(1, 2), "v": heads[:, config.qk_nope_head_dim:]}
+    return [(f"blk.{layer}.attn_{part}_b.weight", view, view.shape, 0) for part, view in parts.items()]
+
+
+def tensors_of(model, permute=False, norm_offset=0, sandwich=False, latent=False, post_norm=False):
     """(name, view into the model, shape in the file, what is added to the stored values) of every tensor of a GGUF file."""
     config, out = model.config, []
-    for key, parameter in model.named_parameters():
+    biases = [(key, buffer) for key, buffer in model.named_buffers() if key.endswith("e_score_correction_bias")]
+    for key, parameter in [*model.named_parameters(), *biases]:
         values = parameter.detach().numpy()
-        layer = re.match(r"model\.layers\.(\d+)\.mlp\.experts\.(\w+)", key)
+        layer = re.match(r"model\.layers\.(\d+)\.(?:mlp|block_sparse_moe)\.experts\.(\w+)", key)
         if layer:
             wide = values.shape[1] // 2
             parts = {"gate_up_proj": {"gate": values[:, :wide], "up": values[:, wide:]}, "down_proj": {"down": values}}[layer.group(2)]
             out += [(f"blk.{layer.group(1)}.ffn_{part}_exps.weight", view, view.shape, 0) for part, view in parts.items()]
             continue
+        if key.endswith("e_score_correction_bias"):
+            out.append((f"blk.{key.split('.')[2]}.exp_probs_b.bias", values, values.shape, 0))
+            continue
+        if latent and key.endswith("kv_b_proj.weight"):
+            out += split_latent(key.split(".")[2], values, config)
+            continue
         name = gguf_name(key)
+        if post_norm:
+            name = name.replace("ffn_norm", "post_attention_norm")
         if sandwich and "post_attention_layernorm" in key:
             name = name.replace("ffn_norm", "post_attention_norm")
         if re.match(r"transformer\..*\.(c_attn|c_proj|c_fc)\.weight$", key):   # GPT-2 stores the transposed matrix
@@ -178,6 +200,8 @@ def kind_of(name, shape, kind):
     """What llama.cpp's tools store a tensor as in a file of that kind."""
     if len(shape) < 2 or "ffn_gate_inp" in name or "position_embd" in name:
         return "F32"
+    if shape[-1] % 256 and kind in ("Q4_K_M", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS"):
+        return "Q8_0"   # rows shorter than a block
     if kind == "Q4_K_M":
         return "Q6_K" if re.search(r"attn_v|ffn_down|output\.|token_embd", name) else "Q4_K"
     return kind

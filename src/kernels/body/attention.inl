@@ -73,7 +73,7 @@ struct KeyTile {
   const std::byte* keys;
   const std::byte* values;
   tensor::DType dtype;
-  size_t stride;   // bytes from one key to the next
+  size_t stride, value_stride;   // bytes from one to the next
   size_t begin;    // position of the first key
   size_t count;
 };
@@ -96,55 +96,55 @@ static void attend_tile(const AttentionShape& shape, const QueryRows& rows, cons
     const size_t position = rows.position + i * rows.step;
     if (shape.softcap != 0) cap_row(scores, tile.count, shape.softcap);
     mask_row(scores, tile.count, tile.begin, first_key(shape, position), position);
-    online_softmax_row(scores, tile.count, space.top[i], space.total[i], space.out + i * kHeadDimMax, shape.head_dim);
+    online_softmax_row(scores, tile.count, space.top[i], space.total[i], space.out + i * kHeadDimMax, shape.values());
   }
   GemmJob mix;
   mix.a = space.scores;
   mix.a_row = kAttentionKeys;
   mix.b = tile.values;
   mix.b_dtype = tile.dtype;
-  mix.b_stride = tile.stride;
+  mix.b_stride = tile.value_stride;
   mix.k = tile.count;
   mix.c = space.out;
   mix.c_row = kHeadDimMax;
   mix.add = true;
-  gemm_tile(mix, 0, rows.rows, 0, shape.head_dim);
+  gemm_tile(mix, 0, rows.rows, 0, shape.values());
 }
 
-static inline void begin_rows(AttentionSpace& space, size_t rows, size_t head_dim) {
+static inline void begin_rows(AttentionSpace& space, size_t rows, size_t value_dim) {
   for (size_t i = 0; i < rows; ++i) {
     space.top[i] = kMinusInfinity;
     space.total[i] = 0.0f;
-    std::memset(space.out + i * kHeadDimMax, 0, head_dim * sizeof(float));
+    std::memset(space.out + i * kHeadDimMax, 0, value_dim * sizeof(float));
   }
 }
 
-static inline void finish_row(AttentionSpace& space, size_t row, size_t head_dim, float* out) {
+static inline void finish_row(AttentionSpace& space, size_t row, size_t value_dim, float* out) {
   float* sums = space.out + row * kHeadDimMax;
-  scale(sums, 1.0f / space.total[row], head_dim);
-  std::memcpy(out, sums, head_dim * sizeof(float));
+  scale(sums, 1.0f / space.total[row], value_dim);
+  std::memcpy(out, sums, value_dim * sizeof(float));
 }
 
 static void attention_rows(const AttentionJob& job, size_t begin, size_t end, size_t head, size_t row) noexcept {
   const AttentionShape& shape = job.shape;
   AttentionSpace& space = attention_space();
-  const size_t kv_column = head / (shape.heads / shape.kv_heads) * shape.head_dim;
+  const size_t kv_head = head / (shape.heads / shape.kv_heads);
   const size_t rows = end - row < kAttentionRows ? end - row : kAttentionRows;
   const QueryRows queries{job.q.row(row) + head * shape.head_dim, job.q.stride, rows, row - begin, 1};
-  begin_rows(space, rows, shape.head_dim);
+  begin_rows(space, rows, shape.values());
   const size_t last = queries.position + rows;   // keys [0, last) are seen by some row
   for (size_t key = first_key(shape, queries.position) / kAttentionKeys * kAttentionKeys; key < last; key += kAttentionKeys) {
     const size_t count = last - key < kAttentionKeys ? last - key : kAttentionKeys;
-    const KeyTile tile{reinterpret_cast<const std::byte*>(job.k.row(begin + key) + kv_column),
-                       reinterpret_cast<const std::byte*>(job.v.row(begin + key) + kv_column), tensor::DType::f32,
-                       job.k.stride * sizeof(float), key, count};
+    const KeyTile tile{reinterpret_cast<const std::byte*>(job.k.row(begin + key) + kv_head * shape.head_dim),
+                       reinterpret_cast<const std::byte*>(job.v.row(begin + key) + kv_head * shape.values()), tensor::DType::f32,
+                       job.k.stride * sizeof(float), job.v.stride * sizeof(float), key, count};
     attend_tile(shape, queries, tile, space);
   }
   for (size_t i = 0; i < rows; ++i) {
     if (job.log_sum_exp != nullptr) {
       job.log_sum_exp[(row + i) * shape.heads + head] = space.top[i] + static_cast<float>(std::log(static_cast<double>(space.total[i])));
     }
-    finish_row(space, i, shape.head_dim, job.out.row(row + i) + head * shape.head_dim);
+    finish_row(space, i, shape.values(), job.out.row(row + i) + head * shape.values());
   }
 }
 
@@ -228,20 +228,22 @@ static inline KeyTile cached_tile(const AttentionShape& shape, const KvCache& ca
   const size_t stride = shape.kv_heads * shape.head_dim * bytes;
   const size_t column = kv_head * shape.head_dim * bytes;
   const size_t block = key / cache.block_tokens, offset = key % cache.block_tokens;
+  std::byte* const* values = cache.values == nullptr ? cache.keys : cache.values;
   if (offset + count <= cache.block_tokens) {
-    return {cache.keys[block] + offset * stride + column, cache.values[block] + offset * stride + column, cache.dtype, stride, key, count};
+    return {cache.keys[block] + offset * stride + column, values[block] + offset * stride + column, cache.dtype, stride, stride, key, count};
   }
   for (size_t i = 0; i < count; ++i) {
     const size_t at = (key + i) % cache.block_tokens * stride + column;
     dequantize_any(cache.dtype, cache.keys[(key + i) / cache.block_tokens] + at, shape.head_dim, space.keys + i * shape.head_dim);
-    dequantize_any(cache.dtype, cache.values[(key + i) / cache.block_tokens] + at, shape.head_dim, space.values + i * shape.head_dim);
+    if (cache.values != nullptr) dequantize_any(cache.dtype, values[(key + i) / cache.block_tokens] + at, shape.head_dim, space.values + i * shape.head_dim);
   }
-  return {reinterpret_cast<const std::byte*>(space.keys), reinterpret_cast<const std::byte*>(space.values), tensor::DType::f32,
-          shape.head_dim * sizeof(float), key, count};
+  const float* copied = cache.values == nullptr ? space.keys : space.values;
+  const size_t copied_stride = shape.head_dim * sizeof(float);
+  return {reinterpret_cast<const std::byte*>(space.keys), reinterpret_cast<const std::byte*>(copied), tensor::DType::f32, copied_stride, copied_stride, key, count};
 }
 
-static void attend_cached(const AttentionShape& shape, const KvCache& cache, const QueryRows& rows, size_t kv_head, AttentionSpace& space) {
-  begin_rows(space, rows.rows, shape.head_dim);
+static inline void attend_cached(const AttentionShape& shape, const KvCache& cache, const QueryRows& rows, size_t kv_head, AttentionSpace& space) {
+  begin_rows(space, rows.rows, shape.values());
   const size_t last = rows.position + (rows.rows - 1) * rows.step + 1;
   for (size_t key = first_key(shape, rows.position) / kAttentionKeys * kAttentionKeys; key < last; key += kAttentionKeys) {
     const size_t count = last - key < kAttentionKeys ? last - key : kAttentionKeys;
@@ -249,21 +251,21 @@ static void attend_cached(const AttentionShape& shape, const KvCache& cache, con
   }
 }
 
-// One new token: the heads of the group are the rows. Several: each head by itself, its tokens are the rows.
-static void attention_cached(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t kv_head, size_t row0,
+// One new token: the heads are the rows. Several: each head by itself, its tokens are the rows.
+static void attention_cached(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t head0, size_t head1, size_t row0,
                              size_t row1) noexcept {
   AttentionSpace& space = attention_space();
-  const size_t d = shape.head_dim, group = shape.heads / shape.kv_heads;
-  if (row1 - row0 == 1 && group <= kAttentionRows) {
-    attend_cached(shape, query.cache, {q.row(row0) + kv_head * group * d, d, group, query.position + row0 - query.row, 0}, kv_head, space);
-    for (size_t i = 0; i < group; ++i) finish_row(space, i, d, out.row(row0) + (kv_head * group + i) * d);
+  const size_t d = shape.head_dim, value_dim = shape.values(), kv_head = head0 / (shape.heads / shape.kv_heads);
+  if (row1 - row0 == 1 && head1 - head0 <= kAttentionRows) {
+    attend_cached(shape, query.cache, {q.row(row0) + head0 * d, d, head1 - head0, query.position + row0 - query.row, 0}, kv_head, space);
+    for (size_t i = 0; i < head1 - head0; ++i) finish_row(space, i, value_dim, out.row(row0) + (head0 + i) * value_dim);
     return;
   }
-  for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+  for (size_t head = head0; head < head1; ++head) {
     for (size_t row = row0; row < row1; row += kAttentionRows) {
       const size_t rows = row1 - row < kAttentionRows ? row1 - row : kAttentionRows;
       attend_cached(shape, query.cache, {q.row(row) + head * d, q.stride, rows, query.position + row - query.row, 1}, kv_head, space);
-      for (size_t i = 0; i < rows; ++i) finish_row(space, i, d, out.row(row + i) + head * d);
+      for (size_t i = 0; i < rows; ++i) finish_row(space, i, value_dim, out.row(row + i) + head * value_dim);
     }
   }
 }

@@ -235,18 +235,18 @@ float attend(const AttentionShape& shape, const float* q, size_t position, Key k
   }
   const float log_sum = log_sum_exp(scores.data(), scores.size());
   softmax(scores.data(), 1.0f, scores.size());
-  std::fill(out, out + shape.head_dim, 0.0f);
-  for (size_t p = first; p <= position; ++p) add(value(p), out, scores[p - first], shape.head_dim);
+  std::fill(out, out + shape.values(), 0.0f);
+  for (size_t p = first; p <= position; ++p) add(value(p), out, scores[p - first], shape.values());
   return log_sum;
 }
 
 void attention_rows(const AttentionJob& job, size_t begin, size_t end, size_t head, size_t row) noexcept {
   const AttentionShape& shape = job.shape;
-  const size_t column = head / (shape.heads / shape.kv_heads) * shape.head_dim;
+  const size_t kv_head = head / (shape.heads / shape.kv_heads);
   for (size_t r = row; r < std::min(end, row + kAttentionRows); ++r) {
     const float log_sum = attend(
-        shape, job.q.row(r) + head * shape.head_dim, r - begin, [&](size_t p) { return job.k.row(begin + p) + column; },
-        [&](size_t p) { return job.v.row(begin + p) + column; }, job.out.row(r) + head * shape.head_dim);
+        shape, job.q.row(r) + head * shape.head_dim, r - begin, [&](size_t p) { return job.k.row(begin + p) + kv_head * shape.head_dim; },
+        [&](size_t p) { return job.v.row(begin + p) + kv_head * shape.values(); }, job.out.row(r) + head * shape.values());
     if (job.log_sum_exp != nullptr) job.log_sum_exp[r * shape.heads + head] = log_sum;
   }
 }
@@ -278,21 +278,22 @@ void attention_gradient(const AttentionGradJob& job, size_t begin, size_t end, s
   }
 }
 
-void attention_cached(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t kv_head, size_t row0,
+void attention_cached(const AttentionShape& shape, const CachedQuery& query, ConstRows q, Rows out, size_t head0, size_t head1, size_t row0,
                       size_t row1) noexcept {
-  const size_t d = shape.head_dim, group = shape.heads / shape.kv_heads, columns = shape.kv_heads * d;
+  const size_t d = shape.head_dim, kv_head = head0 / (shape.heads / shape.kv_heads), columns = shape.kv_heads * d;
+  std::byte* const* stored = query.cache.values == nullptr ? query.cache.keys : query.cache.values;
   const size_t length = query.position + query.rows;
   std::vector<float> keys(length * d), values(length * d);
   for (size_t p = 0; p < length; ++p) {
     const size_t block = p / query.cache.block_tokens;
     const size_t at = tensor::row_bytes(query.cache.dtype, p % query.cache.block_tokens * columns + kv_head * d);
     dequantize(query.cache.dtype, query.cache.keys[block] + at, d, keys.data() + p * d);
-    dequantize(query.cache.dtype, query.cache.values[block] + at, d, values.data() + p * d);
+    dequantize(query.cache.dtype, stored[block] + at, d, values.data() + p * d);
   }
   for (size_t row = row0; row < row1; ++row) {
-    for (size_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+    for (size_t head = head0; head < head1; ++head) {
       attend(shape, q.row(row) + head * d, query.position + row - query.row, [&](size_t p) { return keys.data() + p * d; },
-             [&](size_t p) { return values.data() + p * d; }, out.row(row) + head * d);
+             [&](size_t p) { return values.data() + p * d; }, out.row(row) + head * shape.values());
     }
   }
 }
