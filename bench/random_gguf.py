@@ -15,6 +15,8 @@ import numpy
 SHAPES = {
     "qwen2-0.5b": dict(arch="qwen2", hidden=896, middle=4864, layers=24, heads=14, kv_heads=2, vocab=151936, tied=True, bias=True, theta=1e6),
     "tinyllama-1.1b": dict(arch="llama", hidden=2048, middle=5632, layers=22, heads=32, kv_heads=4, vocab=32000, tied=False, bias=False, theta=1e4),
+    # Qwen3-MoE's blocks: 1.3 thousand million parameters, of which a token reads 0.24.
+    "moe-1.3b": dict(arch="qwen3moe", hidden=1024, middle=3072, layers=12, heads=16, kv_heads=4, vocab=32000, tied=False, bias=False, theta=1e6, experts=64, chosen=8, expert=512),
 }
 # number in the file, values and bytes a block, where the f16 scale and minimum are and what they must be for weights near 0.02
 TYPES = {
@@ -39,6 +41,8 @@ def field(key, value):
 
 
 def type_of(name, columns, wanted, shape, layer):
+    if "ffn_gate_inp" in name:
+        return "F32"
     head = name == "output.weight" or (name == "token_embd.weight" and shape["tied"])
     kind = {"Q4_K_M": "Q4_K"}.get(wanted, wanted)
     if head and kind.startswith("Q") and kind != "Q8_0":
@@ -71,15 +75,22 @@ def tensors_of(shape, wanted):
     hidden, middle, head = shape["hidden"], shape["middle"], shape["hidden"] // shape["heads"]
     kv = head * shape["kv_heads"]
     matrices = [("token_embd.weight", hidden, shape["vocab"], 0)] + ([] if shape["tied"] else [("output.weight", hidden, shape["vocab"], 0)])
-    vectors = [("output_norm.weight", hidden)]
+    vectors, stacks = [("output_norm.weight", hidden)], []
     for i in range(shape["layers"]):
         layer = f"blk.{i}."
-        matrices += [(layer + "attn_q.weight", hidden, hidden, i), (layer + "attn_k.weight", hidden, kv, i), (layer + "attn_v.weight", hidden, kv, i), (layer + "attn_output.weight", hidden, hidden, i),
-                     (layer + "ffn_gate.weight", hidden, middle, i), (layer + "ffn_up.weight", hidden, middle, i), (layer + "ffn_down.weight", middle, hidden, i)]
+        matrices += [(layer + "attn_q.weight", hidden, hidden, i), (layer + "attn_k.weight", hidden, kv, i), (layer + "attn_v.weight", hidden, kv, i), (layer + "attn_output.weight", hidden, hidden, i)]
+        if "experts" in shape:
+            stacks += [(layer + f"ffn_{part}_exps.weight", *sizes, i) for part, sizes in
+                       {"gate": (hidden, shape["expert"]), "up": (hidden, shape["expert"]), "down": (shape["expert"], hidden)}.items()]
+            matrices += [(layer + "ffn_gate_inp.weight", hidden, shape["experts"], i)]
+            vectors += [(layer + "attn_q_norm.weight", head), (layer + "attn_k_norm.weight", head)]
+        else:
+            matrices += [(layer + "ffn_gate.weight", hidden, middle, i), (layer + "ffn_up.weight", hidden, middle, i), (layer + "ffn_down.weight", middle, hidden, i)]
         vectors += [(layer + "attn_norm.weight", hidden), (layer + "ffn_norm.weight", hidden)]
         if shape["bias"]:
             vectors += [(layer + "attn_q.bias", hidden), (layer + "attn_k.bias", kv), (layer + "attn_v.bias", kv)]
     out = [(name, (columns, rows), type_of(name, columns, wanted, shape, layer)) for name, columns, rows, layer in matrices]
+    out += [(name, (columns, rows, shape["experts"]), type_of(name, columns, wanted, shape, layer)) for name, columns, rows, layer in stacks]
     return out + [(name, (size,), "F32") for name, size in vectors]
 
 
@@ -90,6 +101,8 @@ def write(path, shape_name, wanted):
               f"{arch}.embedding_length": shape["hidden"], f"{arch}.feed_forward_length": shape["middle"], f"{arch}.attention.head_count": shape["heads"],
               f"{arch}.attention.head_count_kv": shape["kv_heads"], f"{arch}.attention.layer_norm_rms_epsilon": 1e-5, f"{arch}.rope.freq_base": shape["theta"],
               f"{arch}.rope.dimension_count": shape["hidden"] // shape["heads"], f"{arch}.vocab_size": shape["vocab"], "tokenizer.ggml.model": "none"}
+    if "experts" in shape:
+        fields |= {f"{arch}.expert_count": shape["experts"], f"{arch}.expert_used_count": shape["chosen"], f"{arch}.expert_feed_forward_length": shape["expert"]}
     tensors = tensors_of(shape, wanted)
     head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(fields)) + b"".join(field(key, value) for key, value in fields.items())
     sizes, offset = [], 0

@@ -174,7 +174,7 @@ json::object describe_model(const fs::path& path, const Args& args, Machine& mac
   json::object out{{"file", fs::is_directory(path) ? "model.safetensors" : path.filename().string()}};
   try {
     if (describe_if_other(path, machine, out, whole)) return out;
-    const auto decoder = models::load_decoder(path);
+    const auto decoder = models::load_decoder(path, models::Values::unread);
     out["type"] = std::string(tensor::name(main_dtype(*decoder)));
     describe_fit(*decoder, args, machine, out);
     const bool first = !whole.contains("architecture");

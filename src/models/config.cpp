@@ -54,11 +54,6 @@ void refuse_unimplemented(const json::object& config, std::span<const std::strin
   if (const auto act = find_string(config, "hidden_act"); act && *act != "silu" && *act != "swish" && !own("hidden_act")) {
     refuse_field("hidden_act", *act, "only silu is implemented");
   }
-  if (const auto* quantization = find_object(config, "quantization_config")) {
-    const std::string method = find_string(*quantization, "quant_method").value_or("unnamed");
-    if (method == "bitsandbytes") return check_bitsandbytes_config(*quantization);
-    refuse_field("quantization_config.quant_method", method, "use the unquantised weights, or a GGUF file of the model");
-  }
 }
 
 int32_t read_token_id(const json::value& value, std::string_view field) {
@@ -244,6 +239,13 @@ DecoderConfig read_config_object(const json::object& stored) {
   out.tied_embeddings = find_bool(config, "tie_word_embeddings").value_or(architecture.defaults.tied_embeddings);
   out.sliding_window.assign(out.layers, 0);
   read_special_ids(config, out);
+  if (const auto* quantization = find_object(config, "quantization_config")) {
+    if (find_string(*quantization, "quant_method").value_or("") == "bitsandbytes") {
+      check_bitsandbytes_config(*quantization);
+    } else {
+      out.quantization = read_quantization(*quantization);
+    }
+  }
   architecture.read(config, out);
   validate(out);
   if (out.rope.inverse_frequencies.empty()) read_rope(config, architecture.defaults.rope_theta, out);

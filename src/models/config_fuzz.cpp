@@ -11,7 +11,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   try {
     const auto config = lyceum::models::read_config({reinterpret_cast<const char*>(data), size});
-    if (config.rope.inverse_frequencies.size() != config.head_dim / 2 || config.sliding_window.size() != config.layers) __builtin_trap();
+    if (config.rope.inverse_frequencies.size() != (config.rotary_dim == 0 ? config.head_dim : config.rotary_dim) / 2 || config.sliding_window.size() != config.layers) __builtin_trap();
     config.rope.inverse_frequencies_for(uint64_t{config.context} * 2);
   } catch (const lyceum::Error&) {
   }

@@ -60,6 +60,7 @@ uint64_t Decoder::parameters() const noexcept {
 }
 
 std::string_view find_engine_only_part(const DecoderConfig& config) noexcept {
+  if (config.quantization.method != Quantization::Method::none) return "quantised weights";
   if (config.latent.rank != 0) return "latent attention";
   if (config.experts.count != 0) return "mixtures of experts";
   if (config.norm != NormKind::rms) return "layer norms with a mean and a bias";

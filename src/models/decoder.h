@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "models/quantization.h"
 #include "tensor/view.h"
 
 namespace lyceum::models {
@@ -89,6 +90,7 @@ struct DecoderConfig {
   NormKind norm = NormKind::rms;
   const ModuleNames* names = nullptr;   // of the checkpoint's modules; null = Llama's
   ExpertsConfig experts;
+  Quantization quantization;       // of the file; what a Decoder's views hold is a type of the engine's
   LatentConfig latent;             // with a rank, q, k and v of a layer are empty and kv_heads is 1
   uint32_t surplus_layers = 0;     // after `layers`, in files: they predict further tokens (MTP) and are not loaded
   Activation activation = Activation::silu;

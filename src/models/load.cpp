@@ -33,11 +33,11 @@ fs::path find_single(const fs::path& folder, std::string_view ending) {
   return found;
 }
 
-std::shared_ptr<const Decoder> load_folder(const fs::path& folder) {
+std::shared_ptr<const Decoder> load_folder(const fs::path& folder, Values values) {
   const bool has_safetensors = std::ranges::any_of(fs::directory_iterator(folder), [](const auto& entry) {
     return entry.path().extension() == ".safetensors" || entry.path().filename() == "model.safetensors.index.json";
   });
-  if (has_safetensors && fs::exists(folder / "config.json")) return load_safetensors_folder(folder);
+  if (has_safetensors && fs::exists(folder / "config.json")) return load_safetensors_folder(folder, values);
   if (const fs::path gguf = find_single(folder, ".gguf"); !gguf.empty()) return load_gguf(gguf);
   if (has_safetensors) throw Error(Code::not_found, folder.string() + " has no config.json");
   if (fs::exists(folder / "pytorch_model.bin") || fs::exists(folder / "pytorch_model.bin.index.json")) {
@@ -67,9 +67,9 @@ std::shared_ptr<std::vector<std::byte>> interleaved_to_halves(Bytes rows, size_t
   return out;
 }
 
-std::shared_ptr<const Decoder> load_decoder(const std::filesystem::path& path) {
+std::shared_ptr<const Decoder> load_decoder(const std::filesystem::path& path, Values values) {
   if (!fs::exists(path)) throw Error(Code::not_found, path.string() + " does not exist");
-  if (fs::is_directory(path)) return load_folder(path);
+  if (fs::is_directory(path)) return load_folder(path, values);
   if (is_gguf(path)) return load_gguf(path);
   if (path.extension() == ".bin") return load_llama2c(path);
   throw Error(Code::unsupported, path.string() + " is neither a model folder, a GGUF file nor a llama2.c checkpoint (.bin)");

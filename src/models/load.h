@@ -14,7 +14,9 @@ namespace lyceum::models {
 // llama2.c checkpoint (.bin). Weights are mapped, not copied, wherever their stored layout can be used as it is.
 // Throws Error(unprocessable) naming the file and field for a truncated or lying file, Error(unsupported) naming an unknown
 // architecture or a config switch that changes meaning and is not implemented.
-std::shared_ptr<const Decoder> load_decoder(const std::filesystem::path& path);
+// unread: a decoder to be measured, not run: what would have to be converted (quantization.h) has its type and size, but no values.
+enum class Values { read, unread };
+std::shared_ptr<const Decoder> load_decoder(const std::filesystem::path& path, Values values = Values::read);
 
 // A decoder built from a config.json text with all weights zero in F32 owned memory (for pre-training and tests);
 // write them through mutable_weights() (decoder.h). `what` names the text in errors.

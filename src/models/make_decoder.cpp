@@ -55,6 +55,7 @@ class ZeroSource final : public WeightSource {
 
 std::shared_ptr<Decoder> make_decoder(std::string_view config_json, std::string_view what) {
   DecoderConfig config = read_config(config_json, what);
+  if (config.quantization.method != Quantization::Method::none) throw Error(Code::unsupported, std::string(what) + ": quantization_config: a new model has no quantised weights");
   ZeroSource source(config.tied_embeddings);
   auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));
   decoder->storage.insert(decoder->storage.end(), source.storage.begin(), source.storage.end());

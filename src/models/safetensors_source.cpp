@@ -81,10 +81,15 @@ std::unique_ptr<WeightSource> make_safetensors_source(const formats::Safetensors
   return std::make_unique<SafetensorsSource>(model, std::move(folder), false);
 }
 
-std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder) {
+std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder, Values values) {
   const std::filesystem::path config_path = folder / "config.json";
   DecoderConfig config = read_config(read_file(config_path, kConfigBytesMax), config_path.string());
   auto model = std::make_shared<formats::SafetensorsModel>(folder);
+  if (config.quantization.method != Quantization::Method::none) {
+    auto quantized = std::make_shared<Decoder>(bind_quantized(std::move(config), *model, folder.string(), values));
+    quantized->storage.push_back(model);
+    return quantized;
+  }
   SafetensorsSource source(*model, folder.string(), true);
   auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));
   decoder->storage.push_back(model);

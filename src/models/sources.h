@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "models/bind.h"
 #include "models/decoder.h"
+#include "models/load.h"
 
 namespace lyceum::formats {
 class SafetensorsModel;
@@ -17,7 +18,9 @@ class SafetensorsModel;
 
 namespace lyceum::models {
 
-std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder);
+std::shared_ptr<const Decoder> load_safetensors_folder(const std::filesystem::path& folder, Values values);
+// For a configuration with a quantization: converts those weights into memory of the decoder's. The caller keeps the model mapped.
+Decoder bind_quantized(DecoderConfig config, const formats::SafetensorsModel& model, const std::string& folder, Values values);
 // Tensors of safetensors files, which must outlive it; `folder` names them in errors.
 std::unique_ptr<WeightSource> make_safetensors_source(const formats::SafetensorsModel& model, std::string folder);
 std::shared_ptr<const Decoder> load_gguf(const std::filesystem::path& file);

@@ -23,6 +23,7 @@ import transformers
 
 import families
 import gguf_files
+import packed_files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SAFETENSORS = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -163,6 +164,33 @@ def run_architectures(tool, counts, only, fast):
         show_row(family.name.removesuffix("ForCausalLM").removesuffix("LMHeadModel"), cells)
 
 
+def run_packed(tool, counts, only):
+    """GPTQ, AWQ and FP8: transformers in float32 from the values that the published layouts say, the engine from the files."""
+    print("\nSafetensors of fewer bits, largest difference of a logit as above (4- and 8-bit ones through integer products too):")
+    named = {"Llama": list(packed_files.KINDS), "Qwen3Moe": ["FP8 128x128", "GPTQ 4", "AWQ 4"], "DeepseekV3": ["FP8 128x128", "GPTQ 4 zeros", "AWQ 4"]}
+    for family in families.families():
+        cells = []
+        for kind in named.get(family.name.removesuffix("ForCausalLM"), []):
+            if only and only.lower() not in family.name.lower():
+                continue
+            with tempfile.TemporaryDirectory() as scratch:
+                folder, out, ids = pathlib.Path(scratch, "model"), pathlib.Path(scratch, "out.bin"), ids_of(ROWS)
+                plain = packed_files.save(folder, families.build(family, torch.bfloat16), kind)
+                theirs = logits_of(transformers.AutoModelForCausalLM.from_pretrained(plain, dtype=torch.float32, attn_implementation="eager").eval(), ids)
+                answer = tool.ask(do="logits", model=str(folder), ids=ids, out=str(out), passes=PASSES + ["integer"])
+                if "error" in answer:
+                    counts.add(f"{family.name} {kind}", answer["error"])
+                    continue
+                ours = read_passes(out, len(PASSES) + 1, ROWS, answer["vocab"])
+            exact, moved = float(np.max(np.abs(ours[:-1] - theirs)) / rms(theirs)), row_difference(ours[-1], theirs)
+            limit = INTEGER_LIMIT if family.name.startswith("Llama") else EXPERTS_INTEGER_LIMIT
+            why = f"logits differ by {exact:.1e}" if exact > LIMIT else f"integer products move the median row by {moved:.3f}" if moved > limit else ""
+            counts.add(f"{family.name} {kind}", why)
+            cells.append(f"{kind} {exact:.0e}".replace("e-0", "e-") + ("!" if why else ""))
+        if cells:
+            print(f"  {family.name.removesuffix('ForCausalLM')}: " + "  ".join(cells), flush=True)
+
+
 def run_blocks(tool, counts):
     """Random blocks of every type, scales of all magnitudes: the engine's values are gguf's bit for bit."""
     import gguf
@@ -246,6 +274,8 @@ def main():
     torch.set_num_threads(1)
     started, counts, tool = time.monotonic(), Counts(), Tool(arguments.tool)
     run_architectures(tool, counts, arguments.only, arguments.fast)
+    if not arguments.fast:
+        run_packed(tool, counts, arguments.only)
     if not arguments.only:
         run_blocks(tool, counts)
         run_perplexity(tool, counts, arguments.fast)

@@ -66,6 +66,9 @@ class Merger {
     if (!dtype_.empty() && dtype_ != "F32" && dtype_ != "BF16" && dtype_ != "F16") {
       throw Error(Code::invalid_argument, "a merged model is stored as f32, bf16, f16, nf4 or nf4-double, not " + options.dtype);
     }
+    if (decoder_->config.quantization.method != models::Quantization::Method::none) {
+      throw Error(Code::unsupported, base.string() + ": an adapter is merged into the original float weights, not into quantised ones");
+    }
     if (!adapter.empty()) {
       adapter_ = engine::load_peft_adapter(adapter, *decoder_);
       changes_ = list_changes(*decoder_, *adapter_);
