@@ -19,6 +19,7 @@ std::span<const RouteRow> anthropic_rows();  // anthropic/: /v1/messages, passed
 std::span<const RouteRow> ollama_rows();  // ollama/: /api/chat, /api/tags …; errors in Ollama's shape
 std::span<const RouteRow> llama_rows();  // llama/: /infill, /tokenize …, as llama.cpp's clients ask; errors in OpenAI's shape
 std::span<const RouteRow> deployment_rows();  // openai/: what is deployed, engines in memory
+std::span<const RouteRow> jobs_rows();     // jobs/: tuning on this hub; the Hugging Face Jobs protocol
 std::span<const RouteRow> spaces_rows();  // spaces/: declarative Spaces
 std::span<const RouteRow> static_rows();  // admin/: the browser front end; last, it answers every unknown GET path
 

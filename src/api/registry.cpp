@@ -20,6 +20,7 @@ std::span<const RouteGroup> route_groups() {
       {"ollama", ollama_rows(), ollama_error_text},
       {"llama", llama_rows(), openai_error_text},
       {"deployments", deployment_rows()},
+      {"jobs", jobs_rows()},
       {"spaces", spaces_rows()},
       {"static", static_rows()},
   };

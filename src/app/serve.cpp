@@ -8,6 +8,7 @@
 
 #include "api/community/delivery.h"
 #include "api/answer_cache.h"
+#include "api/jobs/job_runner.h"
 #include "api/openai/engine_manager.h"
 #include "api/rate_limits.h"
 #include "api/operations.h"
@@ -142,6 +143,19 @@ void bound_kept_memory() {
   ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
 }
 
+std::unique_ptr<api::JobRunner> start_jobs(hub::Hub& hub, const Clock& clock, const cli::Settings& settings) {
+  api::JobRunnerOptions options;
+  options.version = LYCEUM_VERSION;
+  options.jobs_max = static_cast<unsigned>(settings.number("jobs-max"));
+  options.queue_max = static_cast<size_t>(settings.number("jobs-queue-max"));
+  options.memory_bytes = static_cast<uint64_t>(settings.number("jobs-memory-mib")) << 20;
+  options.threads = static_cast<unsigned>(settings.number("jobs-threads"));
+  options.niceness = static_cast<int>(settings.number("jobs-nice"));
+  options.checkpoint_seconds = static_cast<uint64_t>(settings.number("jobs-checkpoint-seconds"));
+  if (options.jobs_max == 0) return nullptr;
+  return std::make_unique<api::JobRunner>(hub, clock, options);
+}
+
 int serve(const Args& args) {
   bound_kept_memory();
   const sigset_t signals = taken_signals();
@@ -168,6 +182,7 @@ int serve(const Args& args) {
   services.webhook_sender = &webhook_sender;
   services.xet_indexer = &indexer;
   services.operations = &operations;
+  const auto jobs = start_jobs(*hub, clock, settings);
   api::AnswerCache answers;
   services.answers = &answers;
 

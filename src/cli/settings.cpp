@@ -55,6 +55,12 @@ constexpr SettingRow kRows[] = {
     {"engines-max", "LYCEUM_ENGINES_MAX", "4", "engine processes kept in memory; the least recently used one leaves first"},
     {"engines-memory-mib", "LYCEUM_ENGINES_MEMORY_MIB", "0", "memory of all engine processes together, by the size of their weights and caches; 0: nine tenths of this machine's, or of what its control group allows"},
     {"engines-wait-seconds", "LYCEUM_ENGINES_WAIT_SECONDS", "60", "how long a request waits for a place while every engine is in use"},
+    {"jobs-max", "LYCEUM_JOBS_MAX", "1", "tuning jobs that run at the same time, plans not counted; 0: this hub runs none"},
+    {"jobs-queue-max", "LYCEUM_JOBS_QUEUE_MAX", "32", "jobs that may wait; more are refused"},
+    {"jobs-memory-mib", "LYCEUM_JOBS_MEMORY_MIB", "0", "memory of all running jobs together, in MiB; 0: two thirds of the machine. What needs more is refused"},
+    {"jobs-threads", "LYCEUM_JOBS_THREADS", "0", "threads of each job; 0: one per core. Results do not depend on it"},
+    {"jobs-nice", "LYCEUM_JOBS_NICE", "10", "how far jobs give way to serving, 0 to 19"},
+    {"jobs-checkpoint-seconds", "LYCEUM_JOBS_CHECKPOINT_SECONDS", "60", "a running job writes a checkpoint at least this often: so much is lost when it is killed"},
 };
 
 }  // namespace

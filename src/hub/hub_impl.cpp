@@ -123,6 +123,7 @@ HubImpl::HubImpl(const HubOptions& options, const Clock& clock)
   lfs_locks_ = std::make_unique<LfsLocks>(*this);
   quotas_ = std::make_unique<Quotas>(*this);
   webhooks_ = std::make_unique<Webhooks>(*this);
+  jobs_ = std::make_unique<Jobs>(*this);
   measure_blobs();
   catalogue_ = std::make_unique<Catalogue>(*store_, clock_, [this](const Repo& repo) { return derive_facts(*this, repo); });
   downloads_ = std::make_unique<Downloads>(*store_, clock_, [this](const std::vector<int64_t>& ids) {

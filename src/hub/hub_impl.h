@@ -42,6 +42,7 @@
 #include "hub/follows.h"
 #include "hub/history.h"
 #include "hub/hub.h"
+#include "hub/jobs.h"
 #include "hub/last_commits.h"
 #include "hub/lfs_locks.h"
 #include "hub/likes.h"
@@ -143,6 +144,7 @@ class HubImpl final : public Hub {
   LfsLocks& lfs_locks() override { return *lfs_locks_; }
   Quotas& quotas() override { return *quotas_; }
   Webhooks& webhooks() override { return *webhooks_; }
+  Jobs& jobs() { return *jobs_; }
   // fsck.cpp
   FsckReport fsck(const std::function<void(uint64_t done, uint64_t total)>& progress) override;
   // garbage.cpp
@@ -161,6 +163,7 @@ class HubImpl final : public Hub {
   friend class CommitBuilder;
   friend class Discussions;
   friend class History;
+  friend class Jobs;
   friend class LfsLocks;
   friend class Quotas;
   friend class Webhooks;
@@ -278,6 +281,7 @@ class HubImpl final : public Hub {
   std::unique_ptr<LfsLocks> lfs_locks_;
   std::unique_ptr<Quotas> quotas_;
   std::unique_ptr<Webhooks> webhooks_;
+  std::unique_ptr<Jobs> jobs_;
 
   std::mutex garbage_mutex_;         // one collection at a time
   std::mutex refs_mutex_;

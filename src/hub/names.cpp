@@ -10,9 +10,9 @@
 namespace lyceum::hub {
 namespace {
 
-constexpr std::array<std::string_view, 35> kReservedNames = {
+constexpr std::array<std::string_view, 36> kReservedNames = {
     "about",  "api",   "assets", "auth",    "blog",   "chat",     "collections", "datasets", "device", "docs",    "engine",
-    "health", "join",     "login", "logout", "metrics", "models", "new",      "oauth",       "organizations", "papers", "pricing", "report",
+    "health", "jobs", "join",     "login", "logout", "metrics", "models", "new",      "oauth",       "organizations", "papers", "pricing", "report",
     "search", "settings", "spaces", "static", "tasks",  "tokens", "uploads", "users",    "v1",          "web",      "well-known", "xet"};
 
 [[noreturn]] void refuse(std::string_view what, std::string_view name, std::string_view rule) {

@@ -19,6 +19,7 @@
 #include "tuning/data/fim.h"
 #include "tuning/data/prepare.h"
 #include "tuning/evaluate/fim_order.h"
+#include "tuning/memory_estimate.h"
 #include "tuning/trainer.h"
 #include "tuning/write/adapter_writer.h"
 #include "tuning/write/lineage.h"
@@ -267,6 +268,12 @@ class Job {
     return options;
   }
 
+  uint64_t base_bytes() const {
+    uint64_t total = 0;
+    for (const auto& [file, hash] : facts_.base_sha256) total += fs::file_size(spec_.base_folder / file);
+    return total;
+  }
+
   // Times one row forward and backward; the gradients it leaves are cleared by the first step.
   double measured_tokens_per_second() {
     Batch batch;
@@ -299,6 +306,7 @@ class Job {
     report_["trainable_parameters"] = facts_.trainable_parameters;
     report_["tokens_per_step"] = std::round(tokens_per_step);
     report_["measured_tokens_per_second"] = std::round(rate);
+    report_["memory"] = memory_json(estimate_memory(model_->config, recipe_, {base_bytes(), data_.bytes}));
     report_["estimated_seconds"] = std::round(static_cast<double>(steps_ - std::min(steps_, state_.step)) * tokens_per_step / rate);
     facts_.data_report = report_;
     write_file_durable(folder_ / "data_report.json", pretty_json(report_));

@@ -119,7 +119,7 @@ def test_settings(api, repo):
     assert not api.model_info(repo).private
 
 
-@pytest.mark.parametrize("method, path", [("GET", "/api/buckets/admin/x"), ("POST", "/api/buckets/admin/x"), ("POST", "/api/jobs/admin"), ("GET", "/api/jobs/hardware"),
+@pytest.mark.parametrize("method, path", [("GET", "/api/buckets/admin/x"), ("POST", "/api/buckets/admin/x"),
                                           ("POST", "/api/scheduled-jobs/admin"), ("GET", "/api/kernels/admin/x")])
 def test_what_is_not_offered_says_so(http, method, path):
     answer = http(method, path, {} if method == "POST" else None)

@@ -142,6 +142,10 @@ int Process::wait() {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+void Process::terminate() noexcept {
+  if (pid_ > 0) ::kill(-pid_, SIGTERM);
+}
+
 void Process::kill() noexcept {
   if (pid_ > 0) ::kill(-pid_, SIGKILL);
 }

@@ -31,6 +31,8 @@ class Process {
   std::string read_all(size_t limit_bytes);
   int wait();                             // exit status, or 128 + signal
   void kill() noexcept;
+  void terminate() noexcept;              // asks it to end
+  int pid() const noexcept { return pid_; }   // -1 once it was waited for
 
   int hook_read_fd() const { return hook_read_.get(); }
   int hook_write_fd() const { return hook_write_.get(); }

@@ -128,7 +128,7 @@ constexpr RouteRow kHubRows[] = {
 #undef LYCEUM_SPACE_CONTROL
 #define LYCEUM_REFUSED(method, path, handler) {method, path "/{rest*}", anyone, "Not supported here", handler}
     LYCEUM_REFUSED("GET", "/api/buckets", refuse_buckets), LYCEUM_REFUSED("POST", "/api/buckets", refuse_buckets), LYCEUM_REFUSED("DELETE", "/api/buckets", refuse_buckets),
-    LYCEUM_REFUSED("PUT", "/api/buckets", refuse_buckets), LYCEUM_REFUSED("GET", "/api/jobs", refuse_jobs), LYCEUM_REFUSED("POST", "/api/jobs", refuse_jobs), LYCEUM_REFUSED("PUT", "/api/jobs", refuse_jobs),
+    LYCEUM_REFUSED("PUT", "/api/buckets", refuse_buckets),
     LYCEUM_REFUSED("GET", "/api/scheduled-jobs", refuse_jobs), LYCEUM_REFUSED("POST", "/api/scheduled-jobs", refuse_jobs), LYCEUM_REFUSED("DELETE", "/api/scheduled-jobs", refuse_jobs),
     LYCEUM_REFUSED("PUT", "/api/scheduled-jobs", refuse_jobs), LYCEUM_REFUSED("GET", "/api/kernels", refuse_kernels), LYCEUM_REFUSED("POST", "/api/kernels", refuse_kernels),
 #undef LYCEUM_REFUSED

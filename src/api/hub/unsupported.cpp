@@ -7,7 +7,7 @@
 namespace lyceum::api {
 
 http::Response refuse_buckets(Context&) { throw Error(Code::unsupported, "This hub has no storage buckets; use a dataset repository."); }
-http::Response refuse_jobs(Context&) { throw Error(Code::unsupported, "This hub does not run jobs; `lyceum tune` and `lyceum pretrain` run where the data is."); }
+http::Response refuse_jobs(Context&) { throw Error(Code::unsupported, "This hub runs jobs when they are asked for, not by a schedule; ask from cron with `hf jobs run lyceum lyceum tune ...`."); }
 http::Response refuse_kernels(Context&) { throw Error(Code::unsupported, "This hub has no kernel repositories; it keeps models, datasets and Spaces."); }
 http::Response refuse_space_control(Context&) { throw Error(Code::unsupported, "Spaces on this hub are static or declarative: they have no hardware, secrets, storage or restarts."); }
 http::Response refuse_papers(Context&) { throw Error(Code::unsupported, "This hub keeps no papers; link them from a card."); }

@@ -411,6 +411,32 @@ CREATE INDEX oauth_grants_by_client ON oauth_grants(client_id);
 CREATE INDEX tokens_by_grant ON tokens(oauth_grant);
 ALTER TABLE tokens ADD COLUMN oauth_scopes TEXT NOT NULL DEFAULT '';
 )sql",
+    // Jobs. The inputs have no foreign key: a job outlives its data, and says so.
+    R"sql(
+CREATE TABLE jobs (
+  id INTEGER PRIMARY KEY,
+  public_id TEXT NOT NULL UNIQUE,
+  owner_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  user_id INTEGER NOT NULL REFERENCES accounts(id) ON DELETE CASCADE,
+  plan_only INTEGER NOT NULL,
+  base_repo_id INTEGER NOT NULL,
+  data_repo_id INTEGER NOT NULL,
+  wanted TEXT NOT NULL,
+  labels TEXT NOT NULL,
+  state TEXT NOT NULL,
+  stop_asked INTEGER NOT NULL DEFAULT 0,
+  starts INTEGER NOT NULL DEFAULT 0,
+  message TEXT NOT NULL DEFAULT '',
+  result TEXT NOT NULL DEFAULT '',
+  created_ms INTEGER NOT NULL,
+  queued_ms INTEGER NOT NULL,
+  started_ms INTEGER NOT NULL DEFAULT 0,
+  finished_ms INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE INDEX jobs_by_owner ON jobs(owner_id, id);
+CREATE INDEX jobs_by_user ON jobs(user_id);
+CREATE INDEX jobs_by_state ON jobs(state, queued_ms);
+)sql",
 };
 
 // The collation of NOCASE columns on PostgreSQL: letters that differ only in case are equal.

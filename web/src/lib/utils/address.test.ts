@@ -21,6 +21,13 @@ describe('pageAt', () => {
     expect(pageAt('/alice')).toEqual({ page: 'profile', name: 'alice' });
     expect(pageAt('/collections/alice/first-steps-1a')).toEqual({ page: 'collection', slug: 'alice/first-steps-1a' });
   });
+  it('knows jobs', () => {
+    expect(pageAt('/jobs')).toEqual({ page: 'jobs', owner: '' });
+    expect(pageAt('/jobs/alice')).toEqual({ page: 'jobs', owner: 'alice' });
+    expect(pageAt('/jobs/new')).toEqual({ page: 'new-job' });
+    expect(pageAt('/jobs/alice/0123')).toEqual({ page: 'job', owner: 'alice', id: '0123' });
+    expect(pageAt('/jobs/a/b/c')).toEqual({ page: 'path' });
+  });
   it('leaves everything else to other pages', () => {
     for (const path of ['/sign-in', '/a/b/discussions/x', '/a/b/tree', '/a/b/unknown', '/a/b/commit/1/2', '/datasets/a', '/device', '/settings', '/collections', '/collections/alice']) expect(pageAt(path), path).toEqual({ page: 'path' });
   });

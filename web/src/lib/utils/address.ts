@@ -16,10 +16,13 @@ export type Page =
   | { page: 'repo'; type: RepoType; id: string; at: RepoTab }
   | { page: 'profile'; name: string }
   | { page: 'collection'; slug: string }
+  | { page: 'jobs'; owner: string }
+  | { page: 'job'; owner: string; id: string }
+  | { page: 'new-job' }
   | { page: 'path' };
 
 const types: RepoType[] = ['models', 'datasets', 'spaces'];
-const ownPages = ['sign-in', 'device', 'oauth', 'settings', 'collections', 'api', 'v1']; // names that nobody has
+const ownPages = ['sign-in', 'device', 'oauth', 'settings', 'collections', 'jobs', 'api', 'v1']; // names that nobody has
 
 function segment(text: string): string {
   try {
@@ -43,12 +46,20 @@ function repoTab(rest: string[]): RepoTab | null {
   return { tab: 'discussion', number: Number(first), files: more.length === 1 };
 }
 
+// /jobs, /jobs/new, /jobs/owner, /jobs/owner/id: the last is where huggingface_hub says that a job is.
+function jobPage(rest: string[]): Page {
+  if (rest.length > 2) return { page: 'path' };
+  if (rest.length === 2) return { page: 'job', owner: rest[0], id: rest[1] };
+  return rest[0] === 'new' ? { page: 'new-job' } : { page: 'jobs', owner: rest[0] ?? '' };
+}
+
 export function pageAt(path: string): Page {
   const parts = path.split('/').filter(Boolean).map(segment);
   if (parts.length === 0) return { page: 'list', type: 'models' };
   const named = types.find((type) => type === parts[0]);
   if (named && parts.length === 1) return { page: 'list', type: named };
   if (parts.length === 1 && !ownPages.includes(parts[0])) return { page: 'profile', name: parts[0] };
+  if (parts[0] === 'jobs') return jobPage(parts.slice(1));
   if (parts[0] === 'collections') return parts.length === 3 ? { page: 'collection', slug: `${parts[1]}/${parts[2]}` } : { page: 'path' };
   const type = named && named !== 'models' ? named : 'models';
   const rest = type === 'models' ? parts : parts.slice(1);
