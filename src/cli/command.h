@@ -42,6 +42,8 @@ void configure_tune(Options& options, const Globals& globals, Run& run);
 void configure_pretrain(Options& options, const Globals& globals, Run& run);
 void configure_compare(Options& options, const Globals& globals, Run& run);
 void configure_merge(Options& options, const Globals& globals, Run& run);
+void configure_convert(Options& options, const Globals& globals, Run& run);
+void configure_quantize(Options& options, const Globals& globals, Run& run);
 void configure_logits(Options& options, const Globals& globals, Run& run);
 void configure_deploy(Options& options, const Globals& globals, Run& run);
 void configure_reproduce(Options& options, const Globals& globals, Run& run);

@@ -7,6 +7,7 @@
 #include "base/hash.h"
 #include "base/memory.h"
 #include "base/progress.h"
+#include "cli/quantize.h"
 #include "cli/skeleton.h"
 #include "cli/snapshot.h"
 #include "engine/assets.h"
@@ -175,6 +176,7 @@ json::object describe_model(const fs::path& path, const Args& args, Machine& mac
   try {
     if (describe_if_other(path, machine, out, whole)) return out;
     const auto decoder = models::load_decoder(path, models::Values::unread);
+    if (const auto quantised = find_quantize_record(path); quantised && !whole.contains("lineage")) whole["lineage"] = quantised->record;
     out["type"] = std::string(tensor::name(main_dtype(*decoder)));
     describe_fit(*decoder, args, machine, out);
     const bool first = !whole.contains("architecture");
@@ -251,7 +253,8 @@ void print_models(const json::object& report) {
 
 // The record itself is for --json.
 std::string lineage_line(const json::object& lineage) {
-  std::string out = find_string(lineage, "method").value_or("recorded");
+  std::string out = find_string(lineage, "method").value_or(find_string(lineage, "task").value_or("recorded"));
+  if (const auto type = find_string(lineage, "type")) out += " " + *type;
   if (const json::object* data = find_object(lineage, "data")) out += " on " + find_string(*data, "label").value_or("unnamed data");
   if (const auto steps = find_int(lineage, "steps")) out += fmt::format(", {} steps", *steps);
   if (const auto finished = find_string(lineage, "finished_at")) out += ", " + finished->substr(0, 10);

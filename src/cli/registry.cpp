@@ -15,6 +15,8 @@ constexpr Command kCommands[] = {
     {"pretrain", "train a small model from scratch: tokenizer and all parameters", configure_pretrain},
     {"compare", "measure base against adapter on held-out files, with a bootstrap interval", configure_compare},
     {"merge", "make one plain model out of a base and a LoRA or DoRA adapter", configure_merge},
+    {"convert", "write a model as one GGUF file, in floats", configure_convert},
+    {"quantize", "write a model as one small GGUF file: Q4_K_M and the like, weighed by a calibration text if given", configure_quantize},
     {"logits", "write every logit of a text, for comparison with other programs", configure_logits},
     {"deploy", "serve a model, with adapters, behind the OpenAI API", configure_deploy},
     {"reproduce", "run a recorded training again and compare the hash", configure_reproduce},

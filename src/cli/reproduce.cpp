@@ -1,7 +1,8 @@
-// lyceum reproduce: reads a repository's lineage record, fetches the same inputs at the same commits, runs the job again and
+// lyceum reproduce: reads a repository's lineage record (or that inside a quantised file), fetches the same inputs at the same commits, runs the job again and
 // compares the hashes of the weights.
 #include <iostream>
 
+#include "cli/quantize.h"
 #include "cli/run_folder.h"
 #include "tuning/write/lineage.h"
 
@@ -50,13 +51,27 @@ void open_recorded_data(const Args& args, const json::object& lineage, tuning::J
 void check_profile(const json::object& lineage, const Globals& globals) {
   const std::string recorded = text_of(lineage, "numeric_profile");
   const std::string here = tuning::numeric_profile();
+  if (recorded.empty()) return;   // nothing in it depends on that
   if (recorded != here && !globals.json) {
     std::cerr << "note: recorded with numeric profile " << recorded << ", this machine has " << here << "; the hash may differ for that reason\n";
   }
 }
 
+int reproduce_quantized(const Args& args, const QuantizeRecord& record, const Globals& globals) {
+  check_profile(record.record, globals);
+  const std::string wanted = sha256_file_hex(record.file), found = repeat_quantize(record, {args.base, args.data, args.threads}, globals);
+  const bool same = wanted == found;
+  if (globals.json) {
+    print_json(json::object{{"repo", args.repo}, {"reproduced", same}, {"recorded_sha256", wanted}, {"sha256", found}});
+  } else {
+    std::cout << (same ? "reproduced: same hash " : "not reproduced (same inputs, other bytes): ") << found << "\n";
+  }
+  return same ? 0 : 6;
+}
+
 int reproduce(const Args& args, const Globals& globals) {
   const Snapshot snapshot = open_model(args.repo, globals);
+  if (const auto quantised = find_quantize_record(snapshot.folder)) return reproduce_quantized(args, *quantised, globals);
   const fs::path record = snapshot.folder / "lineage.json";
   if (!fs::exists(record)) throw Error(Code::not_found, args.repo + " has no lineage.json: it was not trained with Lyceum, so there is nothing to run again");
   const json::value value = parse_json(read_file(record, 16u << 20), "lineage.json");
@@ -102,9 +117,9 @@ int reproduce(const Args& args, const Globals& globals) {
 
 void configure_reproduce(Options& options, const Globals& globals, Run& run) {
   auto args = std::make_shared<Args>();
-  options.add_option("repo", args->repo, "the trained repository: owner/name[@revision], or a folder with lineage.json").required();
-  options.add_option("--data", args->data, "the training data, when it is private: the same folder or file");
-  options.add_option("--base", args->base, "the base model, when it was a local folder");
+  options.add_option("repo", args->repo, "the trained or quantised repository: owner/name[@revision], a folder with lineage.json, or a GGUF file").required();
+  options.add_option("--data", args->data, "the training data or calibration text, when it is private: the same folder or file");
+  options.add_option("--base", args->base, "the base model, when it was a local folder or file");
   options.add_option("--threads", args->threads, "0 = one per core; the result does not depend on it");
   options.callback([args, &globals, &run] { run = [args, &globals] { return reproduce(*args, globals); }; });
 }

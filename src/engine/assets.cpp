@@ -34,23 +34,28 @@ void read_special_tokens(const json::object& from, json::object& out) {
   }
 }
 
+void add_eos(std::vector<int32_t>& ids, int64_t id, const models::DecoderConfig& config) {
+  if (id < 0 || id >= config.vocab) throw Error(Code::unprocessable, "eos_token_id " + std::to_string(id) + " is outside the vocabulary");
+  if (std::ranges::find(ids, id) == ids.end()) ids.push_back(static_cast<int32_t>(id));
+}
+
 void add_eos(std::vector<int32_t>& ids, const json::value& value, const models::DecoderConfig& config) {
   if (value.is_array()) {
     for (const json::value& each : value.as_array()) add_eos(ids, each, config);
-    return;
+  } else if (value.is_int64()) {
+    add_eos(ids, value.as_int64(), config);
   }
-  if (!value.is_int64()) return;
-  const int64_t id = value.as_int64();
-  if (id < 0 || id >= config.vocab) throw Error(Code::unprocessable, "generation_config.json: eos_token_id " + std::to_string(id) + " is outside the vocabulary");
-  if (std::ranges::find(ids, id) == ids.end()) ids.push_back(static_cast<int32_t>(id));
+}
+
+FimOrder parse_fim_order(const std::string& name, const std::string& what) {
+  const auto order = find_fim_order(name);
+  if (!order) throw Error(Code::unprocessable, what + " must be prefix_first or suffix_first, not '" + name + "'");
+  return *order;
 }
 
 FimOrder read_fim_order(const json::object& config) {
   const auto name = find_string(config, "fim_order");
-  if (!name) return FimOrder::prefix_first;
-  const auto order = find_fim_order(*name);
-  if (!order) throw Error(Code::unprocessable, "config.json: fim_order must be prefix_first or suffix_first, not '" + *name + "'");
-  return *order;
+  return name ? parse_fim_order(*name, "config.json: fim_order") : FimOrder::prefix_first;
 }
 
 // chat_template: one text, or a list of named ones, of which "default" is meant (the only one, if there is one).
@@ -106,8 +111,12 @@ Assets load_assets(const std::filesystem::path& path, const models::DecoderConfi
   if (!fs::exists(folder / "tokenizer.json")) inside = find_inside_gguf(path);
   Assets out;
   out.tokenizer = load_tokenizer(folder, inside, config);
-  if (inside) out.special_tokens = inside->special_tokens;
   out.eos_ids = config.eos_ids;
+  if (inside) {
+    out.special_tokens = inside->special_tokens;
+    if (inside->fim_order) out.fim_order = parse_fim_order(*inside->fim_order, "GGUF: lyceum.fim_order");
+    for (const int64_t id : inside->eos_ids) add_eos(out.eos_ids, id, config);
+  }
   if (const auto generation = find_json(folder / "generation_config.json"); generation && generation->contains("eos_token_id")) {
     add_eos(out.eos_ids, generation->at("eos_token_id"), config);
   }

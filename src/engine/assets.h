@@ -19,7 +19,7 @@ struct Assets {
   std::shared_ptr<const text::Tokenizer> tokenizer;
   std::unique_ptr<text::ChatTemplate> chat_template;   // null if the model has none
   json::object special_tokens;                         // "bos_token": "<s>", … as the template sees them
-  FimOrder fim_order = FimOrder::prefix_first;         // of config.json
+  FimOrder fim_order = FimOrder::prefix_first;         // of config.json, or of a GGUF file's lyceum.fim_order
   std::vector<int32_t> eos_ids;                        // of config.json, generation_config.json and tokenizer_config.json
 };
 

@@ -1,11 +1,13 @@
 // exact_tool: what the exactness suite (tests/exact) asks of the engine, one JSON object a line on stdin, one answer a line on stdout.
 //
 //   {"do": "blocks", "type": "Q4_K", "count": N, "in": FILE, "out": FILE}             the N float32 values of those blocks
+//   {"do": "encode", "type": "Q4_K", "columns": C, "in": FILE, "importance": FILE, "out": FILE}   rows of float32 as blocks; the importance may be left out
 //   {"do": "logits", "model": PATH, "ids": [...], "out": FILE, "passes": [...]}       the float32 logits of every pass, one after another
 //   {"do": "greedy", "model": PATH, "ids": [...], "tokens": N}                        the answer alone, and whether it is the same among others
 //
 // Passes: "document" (whole, no cache), "1", "7", … (through the cache, that many rows at once), "integer" (whole, integer products).
 #include <cmath>
+#include <cstring>
 #include <iostream>
 #include <numeric>
 #include <thread>
@@ -15,6 +17,7 @@
 #include "engine/engine.h"
 #include "engine/forward.h"
 #include "kernels/convert.h"
+#include "kernels/encode.h"
 #include "models/load.h"
 #include "models/sources.h"
 
@@ -129,12 +132,34 @@ json::object write_blocks(const json::object& request) {
   return {};
 }
 
+std::vector<float> read_floats(const std::string& path) {
+  const std::string bytes = read_file(path);
+  std::vector<float> out(bytes.size() / sizeof(float));
+  std::memcpy(out.data(), bytes.data(), out.size() * sizeof(float));
+  return out;
+}
+
+json::object encode_rows(const json::object& request) {
+  const auto dtype = models::find_dtype(get_string(request, "type"));
+  const auto columns = static_cast<size_t>(get_int(request, "columns"));
+  if (!dtype || columns == 0 || columns % tensor::block_size(*dtype) != 0) throw Error(Code::invalid_argument, "no such type, or rows that are not whole blocks");
+  const std::vector<float> values = read_floats(get_string(request, "in"));
+  std::vector<float> importance;
+  if (const auto path = find_string(request, "importance")) importance = read_floats(*path);
+  const size_t row = tensor::row_bytes(*dtype, columns), rows = values.size() / columns;
+  std::vector<std::byte> out(rows * row);
+  for (size_t i = 0; i < rows; ++i) kernels::encode_row(*dtype, values.data() + i * columns, columns, importance.empty() ? nullptr : importance.data(), out.data() + i * row);
+  write_file_durable(get_string(request, "out"), as_text(out));
+  return {};
+}
+
 json::object run(const std::string& line) {
   try {
     const json::value value = parse_json(line, "request", kLineBytesMax);
     const json::object& request = get_object(value, "request");
     const std::string task = get_string(request, "do");
     if (task == "blocks") return write_blocks(request);
+    if (task == "encode") return encode_rows(request);
     if (task == "logits") return write_logits(request);
     if (task == "greedy") return compare_greedy(request);
     throw Error(Code::invalid_argument, "unknown task " + task);

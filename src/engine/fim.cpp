@@ -51,6 +51,14 @@ std::optional<FimOrder> find_fim_order(std::string_view name) noexcept {
   return std::nullopt;
 }
 
+std::optional<FimTokens> find_fim_tokens(const text::Tokenizer& tokenizer) {
+  for (const FimFamily& family : kFamilies) {
+    const auto before = tokenizer.find_id(family.before), between = tokenizer.find_id(family.between), after = tokenizer.find_id(family.after);
+    if (before && between && after) return FimTokens{*before, *between, *after};
+  }
+  return std::nullopt;
+}
+
 size_t whole_tokens_end(const text::Tokenizer& tokenizer, std::string_view text) {
   if (text.empty()) return 0;
   if (text.back() == ' ' || text.back() == '\t') return text.size() - 1;

@@ -28,6 +28,12 @@ struct FimOptions {
   bool whole_tokens = true;   // suffix first: leave the prefix's last token open (whole_tokens_end), else end it at the cursor
 };
 
+// The ids of a vocabulary's FIM tokens; nullopt without a complete set.
+struct FimTokens {
+  int32_t prefix, suffix, middle;
+};
+std::optional<FimTokens> find_fim_tokens(const text::Tokenizer& tokenizer);
+
 // prefix, suffix -> prompt; nullopt if the vocabulary has no complete set of FIM tokens.
 // Adds the ids that end a middle (end of text, file separators, the FIM tokens themselves) to stop_ids. bos_id: -1 if none.
 std::optional<FimPrompt> find_fim_prompt(const text::Tokenizer& tokenizer, int32_t bos_id, const FimOptions& options, std::string_view prefix,

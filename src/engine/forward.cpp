@@ -118,6 +118,7 @@ const kernels::RopeTable* Forward::get_rope_table(const models::Rope& rope, uint
 
 void Forward::multiply(ConstRows x, std::span<const kernels::IntegerProduct> products) {
   for (const kernels::IntegerProduct& one : products) {
+    if (observer_) observer_(one.weight, x);
     if (products_ == Products::integer && kernels::has_integer_product(one.weight.dtype)) {
       integer_.push_back(one);
     } else {

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -48,6 +49,9 @@ class Forward {
   kernels::Rows final_hidden(std::span<const size_t> rows);
   // Logits of these rows of the last run(), (rows, vocab); valid until the next call.
   kernels::Rows logits(std::span<const size_t> rows);
+  // Shown the rows that each matrix is about to be multiplied with; routers are not among them. For who measures what matrices see.
+  using Observer = std::function<void(const tensor::WeightView& weight, kernels::ConstRows x)>;
+  void set_observer(Observer observer) { observer_ = std::move(observer); }
 
  private:
   struct Group {
@@ -115,6 +119,7 @@ class Forward {
   ThreadPool& pool_;
   const KvLayout* cache_;
   Products products_;
+  Observer observer_;
   // By the rope and what its inverse_frequencies_for() depends on.
   std::map<std::pair<const models::Rope*, uint64_t>, kernels::RopeTable> rope_tables_;
 

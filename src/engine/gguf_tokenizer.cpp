@@ -45,9 +45,9 @@ std::vector<T> read_array(const formats::GgufHeader& header, std::string_view ke
   return out;
 }
 
-std::vector<int64_t> read_types(const formats::GgufHeader& header) {
+std::vector<int64_t> read_numbers(const formats::GgufHeader& header, std::string_view key) {
   std::vector<int64_t> out;
-  const formats::GgufArray* array = header.find_array("tokenizer.ggml.token_type");
+  const formats::GgufArray* array = header.find_array(key);
   if (array == nullptr) return out;
   for (const formats::GgufValue& entry : *array) {
     const auto* number = std::get_if<int64_t>(&entry.value);
@@ -161,6 +161,19 @@ bool fill_sentence_piece(const formats::GgufHeader& header, const std::vector<st
   return true;
 }
 
+std::string make_tokenizer_json(const formats::GgufHeader& header, const std::string& kind, const std::vector<std::string>& tokens, std::optional<int64_t> bos) {
+  if (auto whole = header.find_string("tokenizer.huggingface.json")) return *std::move(whole);
+  json::object tokenizer = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
+  tokenizer["added_tokens"] = make_added_tokens(tokens, read_numbers(header, "tokenizer.ggml.token_type"));
+  if (kind != "gpt2" && kind != "llama") {
+    throw Error(Code::unsupported, "GGUF: tokenizer.ggml.model " + kind + " is not supported; put the model's tokenizer.json beside the file");
+  }
+  const bool bos_by_default = kind == "gpt2" ? fill_byte_level(header, tokens, tokenizer) : fill_sentence_piece(header, tokens, tokenizer);
+  const bool add_bos = bos && header.find_bool("tokenizer.ggml.add_bos_token").value_or(bos_by_default);
+  tokenizer["post_processor"] = add_bos ? make_bos_processor(tokens[static_cast<size_t>(*bos)], *bos) : json::value(nullptr);
+  return json::serialize(tokenizer);
+}
+
 }  // namespace
 
 std::optional<GgufTokenizer> find_gguf_tokenizer(const formats::GgufHeader& header) {
@@ -168,12 +181,6 @@ std::optional<GgufTokenizer> find_gguf_tokenizer(const formats::GgufHeader& head
   const std::vector<std::string> tokens = read_array<std::string>(header, "tokenizer.ggml.tokens");
   if (!kind || tokens.empty()) return std::nullopt;
   GgufTokenizer out;
-  json::object tokenizer = {{"version", "1.0"}, {"truncation", nullptr}, {"padding", nullptr}};
-  tokenizer["added_tokens"] = make_added_tokens(tokens, read_types(header));
-  if (*kind != "gpt2" && *kind != "llama") {
-    throw Error(Code::unsupported, "GGUF: tokenizer.ggml.model " + *kind + " is not supported; put the model's tokenizer.json beside the file");
-  }
-  const bool bos_by_default = *kind == "gpt2" ? fill_byte_level(header, tokens, tokenizer) : fill_sentence_piece(header, tokens, tokenizer);
   const auto read_special = [&](const char* key, const char* name) -> std::optional<int64_t> {
     const auto id = header.find_int(key);
     if (!id || *id < 0 || static_cast<size_t>(*id) >= tokens.size()) return std::nullopt;
@@ -182,10 +189,10 @@ std::optional<GgufTokenizer> find_gguf_tokenizer(const formats::GgufHeader& head
   };
   const auto bos = read_special("tokenizer.ggml.bos_token_id", "bos_token");
   read_special("tokenizer.ggml.eos_token_id", "eos_token");
-  const bool add_bos = bos && header.find_bool("tokenizer.ggml.add_bos_token").value_or(bos_by_default);
-  tokenizer["post_processor"] = add_bos ? make_bos_processor(tokens[static_cast<size_t>(*bos)], *bos) : json::value(nullptr);
+  out.tokenizer_json = make_tokenizer_json(header, *kind, tokens, bos);
   out.chat_template = header.find_string("tokenizer.chat_template");
-  out.tokenizer_json = json::serialize(tokenizer);
+  out.fim_order = header.find_string("lyceum.fim_order");
+  out.eos_ids = read_numbers(header, "lyceum.eos_token_ids");
   return out;
 }
 

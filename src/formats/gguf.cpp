@@ -31,6 +31,11 @@ constexpr TypeInfo kTypes[] = {
     {26, "I32", 1, 4, false},      {27, "I64", 1, 8, false},       {28, "F64", 1, 8, false},       {29, "IQ1_M", 256, 56, false},
     {30, "BF16", 1, 2, true},      {34, "TQ1_0", 256, 54, false},  {35, "TQ2_0", 256, 66, false},  {39, "MXFP4", 32, 17, true}};
 
+const TypeInfo* find_type_named(std::string_view name) {
+  const auto* found = std::ranges::find(kTypes, name, &TypeInfo::name);
+  return found == std::end(kTypes) ? nullptr : found;
+}
+
 const TypeInfo* find_type(uint32_t id) {
   for (const TypeInfo& type : kTypes) {
     if (type.id == id) return &type;
@@ -70,8 +75,10 @@ class GgufParser {
 
   void read_pair() {
     const std::string key = read_string(kKeyBytesMax, "a metadata key");
+    const uint64_t begin = reader_.offset();
     const auto type = reader_.read<uint32_t>();
     if (!header_.metadata.emplace(key, read_value(type, key, 0)).second) fail("metadata key '" + key + "' is given twice");
+    header_.pairs.push_back({key, begin, reader_.offset()});
   }
 
   GgufValue read_value(uint32_t type, const std::string& key, int depth) {
@@ -253,6 +260,12 @@ std::string GgufHeader::get_string(std::string_view key) const {
   return *value;
 }
 
+std::optional<GgufLayout> find_gguf_layout(std::string_view dtype) {
+  const TypeInfo* type = find_type_named(dtype);
+  if (type == nullptr) return std::nullopt;
+  return GgufLayout{type->id, type->block, type->block_bytes};
+}
+
 GgufHeader parse_gguf_header(Bytes head, uint64_t file_bytes, std::string_view file_name, GgufArrays arrays) {
   return GgufParser(head, file_bytes, file_name, arrays).parse();
 }
@@ -262,6 +275,8 @@ GgufFile::GgufFile(const fs::path& path) : map_(path), header_(parse_gguf_header
 Bytes GgufFile::bytes(const GgufTensor& tensor) const noexcept {
   return map_.bytes().subspan(header_.data_offset + tensor.begin, tensor.end - tensor.begin);
 }
+
+Bytes GgufFile::bytes(const GgufPair& pair) const noexcept { return map_.bytes().subspan(pair.begin, pair.end - pair.begin); }
 
 Bytes GgufFile::get_supported(std::string_view name) const {
   const GgufTensor* tensor = header_.find_tensor(name);

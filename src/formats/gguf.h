@@ -35,9 +35,16 @@ struct GgufTensor {
   uint64_t elements() const noexcept;
 };
 
+// Where a key's value lies in the file, its type first, for who copies it as it is.
+struct GgufPair {
+  std::string key;
+  uint64_t begin = 0, end = 0;
+};
+
 struct GgufHeader {
   uint32_t version = 0;
   std::map<std::string, GgufValue, std::less<>> metadata;
+  std::vector<GgufPair> pairs;   // in file order
   std::vector<GgufTensor> tensors;
   uint64_t data_offset = 0;
 
@@ -53,6 +60,13 @@ struct GgufHeader {
   std::string get_string(std::string_view key) const;
 };
 
+// How a type is stored: its number in the file, values a block, bytes a block.
+struct GgufLayout {
+  uint32_t id;
+  uint64_t block, block_bytes;
+};
+std::optional<GgufLayout> find_gguf_layout(std::string_view dtype);   // "Q4_K"
+
 // Vocabularies are arrays of up to millions of values; who does not need them leaves them unread (checked, then empty).
 enum class GgufArrays { kept, skipped };
 // head: the file, or as much of it as holds the header; file_bytes: the size of the whole file.
@@ -64,6 +78,7 @@ class GgufFile {
   const GgufHeader& header() const noexcept { return header_; }
   const fs::path& path() const noexcept { return map_.path(); }
   Bytes bytes(const GgufTensor& tensor) const noexcept;
+  Bytes bytes(const GgufPair& pair) const noexcept;
   // Throws Error(unsupported) naming the tensor and its type when the engine has no kernel for it.
   Bytes get_supported(std::string_view name) const;
 

@@ -78,6 +78,7 @@ void read_dots1(const json::object& config, DecoderConfig& out);
 void read_deepseek_gguf(const formats::GgufHeader& header, json::object& config);
 void read_glm4_moe_gguf(const formats::GgufHeader& header, json::object& config);
 void read_dots1_gguf(const formats::GgufHeader& header, json::object& config);
+void read_llama_gguf(const formats::GgufHeader& header, json::object& config);
 void read_qwen3_moe_gguf(const formats::GgufHeader& header, json::object& config);
 void read_gemma2_gguf(const formats::GgufHeader& header, json::object& config);
 void read_gemma3_gguf(const formats::GgufHeader& header, json::object& config);

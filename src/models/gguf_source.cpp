@@ -239,17 +239,25 @@ void set_layout(const formats::GgufHeader& header, DecoderConfig& config) {
 
 }  // namespace
 
+const ModuleNames& gguf_names() noexcept { return kNames; }
+
+DecoderConfig read_gguf_config(const formats::GgufFile& file) {
+  const std::string name = file.header().get_string("general.architecture");
+  const bool experts = file.header().find_int(name + ".expert_count").value_or(0) > 0;
+  const Architecture* architecture = find_architecture_by_gguf_name(name, experts);
+  if (architecture == nullptr) throw Error(Code::unsupported, file.path().string() + ": general.architecture " + name + " " + (experts ? "with experts " : "") + "is not supported");
+  json::object fields = config_from_metadata(file.header(), *architecture);
+  read_longrope_factors(file, fields);
+  DecoderConfig config = read_config_object(fields);
+  set_layout(file.header(), config);
+  apply_rope_divisors(file, config);
+  return config;
+}
+
 std::shared_ptr<const Decoder> load_gguf(const std::filesystem::path& path) {
   auto file = std::make_shared<formats::GgufFile>(path);
-  const std::string name = file->header().get_string("general.architecture");
-  const bool experts = file->header().find_int(name + ".expert_count").value_or(0) > 0;
-  const Architecture* architecture = find_architecture_by_gguf_name(name, experts);
-  if (architecture == nullptr) throw Error(Code::unsupported, path.string() + ": general.architecture " + name + " " + (experts ? "with experts " : "") + "is not supported");
-  json::object fields = config_from_metadata(file->header(), *architecture);
-  read_longrope_factors(*file, fields);
-  DecoderConfig config = read_config_object(fields);
-  set_layout(file->header(), config);
-  apply_rope_divisors(*file, config);
+  DecoderConfig config = read_gguf_config(*file);
+  const Architecture* architecture = find_architecture(config.architecture);
   GgufSource source(*file, config.head_dim, architecture->gguf_permutes_qk);
   auto decoder = std::make_shared<Decoder>(bind_decoder(std::move(config), source));
   decoder->storage.insert(decoder->storage.end(), source.storage.begin(), source.storage.end());

@@ -16,7 +16,7 @@ constexpr std::string_view kGraniteMoeFields[] = {"attention_multiplier", "resid
 constexpr std::string_view kGlmMoeFields[] = {"partial_rotary_factor", "num_experts", "num_local_experts"};
 
 constexpr std::array kArchitectures = {
-    Architecture{"LlamaForCausalLM", "llama", "llama", {0, 0, 2048}, true, {}, read_llama},
+    Architecture{"LlamaForCausalLM", "llama", "llama", {0, 0, 2048}, true, {}, read_llama, false, nullptr, read_llama_gguf},
     Architecture{"MistralForCausalLM", "mistral", "mistral", {8, 0, 131072}, true, {}, read_mistral},
     Architecture{"MixtralForCausalLM", "mixtral", "llama", {8, 0, 131072, 1e-5, 1e6}, true, kExpertFields, read_mixtral, true},
     Architecture{"Qwen2ForCausalLM", "qwen2", "qwen2", {32, 0, 32768}, false, {}, read_qwen2},

@@ -14,6 +14,7 @@
 
 namespace lyceum::formats {
 class SafetensorsModel;
+class GgufFile;
 }
 
 namespace lyceum::models {
@@ -24,6 +25,10 @@ Decoder bind_quantized(DecoderConfig config, const formats::SafetensorsModel& mo
 // Tensors of safetensors files, which must outlive it; `folder` names them in errors.
 std::unique_ptr<WeightSource> make_safetensors_source(const formats::SafetensorsModel& model, std::string folder);
 std::shared_ptr<const Decoder> load_gguf(const std::filesystem::path& file);
+// Only the configuration half of load_gguf.
+DecoderConfig read_gguf_config(const formats::GgufFile& file);
+// What GGUF calls the modules of every architecture.
+const ModuleNames& gguf_names() noexcept;
 std::shared_ptr<const Decoder> load_llama2c(const std::filesystem::path& file);
 
 // GGUF and safetensors dtype names ("F32", "BF16", "Q8_0"); nullopt for one that no kernel computes with.

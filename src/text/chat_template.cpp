@@ -65,6 +65,8 @@ ChatTemplate::ChatTemplate(std::string_view source) : state_(std::make_unique<St
 ChatTemplate::~ChatTemplate() = default;
 ChatTemplate::ChatTemplate(ChatTemplate&&) noexcept = default;
 
+const std::string& ChatTemplate::source() const noexcept { return state_->source; }
+
 bool ChatTemplate::mentions(std::string_view text) const { return state_->source.find(text) != std::string::npos; }
 
 std::string ChatTemplate::render(const ChatInputs& inputs) const {

@@ -32,6 +32,7 @@ class ChatTemplate {
   ~ChatTemplate();
   ChatTemplate(ChatTemplate&&) noexcept;
   std::string render(const ChatInputs& inputs) const;
+  const std::string& source() const noexcept;
   bool mentions(std::string_view text) const;   // in its source: how one tells what a template knows
 
  private:

@@ -1,0 +1,166 @@
+"""convert and quantize with the real program: a tuned and merged model becomes a small GGUF, is served from the hub, and made again to the same hash."""
+import argparse
+import ast
+import json
+import math
+import pathlib
+import struct
+
+import harness
+import pytest
+
+MODEL = harness.ROOT / "starter/model"
+KINDS = ["BF16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q4_0", "Q3_K_M", "Q2_K"]
+WINDOW, WINDOWS = 900, 3
+
+
+@pytest.fixture(scope="module")
+def env(tmp_path_factory):
+    home = tmp_path_factory.mktemp("home")
+    return {"PATH": "/usr/bin:/bin", "HOME": str(home), "LYCEUM_HOME": str(home / "lyceum")}
+
+
+def widen(source, target):
+    """The starter model, 192 wide, as the same function 256 wide, whole blocks of the K types: zeros beside it, norms scaled for them, and an empty head a group."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    config = json.loads((source / "config.json").read_text())
+    old, new, size = config["hidden_size"], 256, config["head_dim"]
+    root = math.sqrt(old / new)
+    rows = [head * size + i for group in range(2) for head in range(4 * group, 4 * group + 3) for i in range(size)]
+    out = {}
+    for name, value in load_file(source / "model.safetensors").items():
+        value = value.float()
+        if "norm" in name:
+            wide = torch.zeros(new)
+            wide[:old] = value * root
+        elif "q_proj" in name:
+            wide = torch.zeros(new, new)
+            wide[rows, :old] = value
+        elif "o_proj" in name:
+            wide = torch.zeros(new, new)
+            wide[:old, rows] = value
+        elif "down_proj" in name:
+            wide = torch.zeros(new, value.shape[1])
+            wide[:old] = value
+        else:
+            wide = torch.zeros(value.shape[0], new)
+            wide[:, :old] = value
+        out[name] = wide.contiguous()
+    target.mkdir()
+    save_file(out, target / "model.safetensors", metadata={"format": "pt"})
+    config |= {"hidden_size": new, "num_attention_heads": 8, "rms_norm_eps": config["rms_norm_eps"] * old / new, "torch_dtype": "float32"}
+    (target / "config.json").write_text(json.dumps(config))
+    for name in ["tokenizer.json", "tokenizer_config.json", "generation_config.json"]:
+        (target / name).write_bytes((source / name).read_bytes())
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory):
+    target = tmp_path_factory.mktemp("wide") / "model"
+    widen(MODEL, target)
+    return target
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """What the rounding is weighed with: other modules than the one that is measured."""
+    folder = tmp_path_factory.mktemp("text")
+    for module in [ast, pathlib, json, struct]:
+        path = pathlib.Path(module.__file__)
+        (folder / f"{path.parent.name}_{path.name}").write_bytes(path.read_bytes()[:40000])
+    return folder
+
+
+def make(env, model, out, *more, command="quantize"):
+    return json.loads(harness.lyceum(command, model, out, *more, "--json", env=env).stdout)
+
+
+def logits(env, model, ids, tmp_path):
+    import numpy
+    target = tmp_path / "logits.f32"
+    harness.lyceum("logits", model, "--ids", ",".join(map(str, ids)), "--out", target, "--json", env=env)
+    return numpy.fromfile(target, numpy.float32).reshape(len(ids), -1).astype(numpy.float64)
+
+
+def perplexity(env, model, tmp_path):
+    import numpy
+    from tokenizers import Tokenizer
+    ids = Tokenizer.from_file(str(MODEL / "tokenizer.json")).encode(pathlib.Path(argparse.__file__).read_text(), add_special_tokens=False).ids
+    losses = []
+    for at in range(0, WINDOW * WINDOWS, WINDOW):
+        window = ids[at:at + WINDOW]
+        rows = logits(env, model, window, tmp_path)
+        rows -= rows.max(axis=1, keepdims=True)
+        chances = rows - numpy.log(numpy.exp(rows).sum(axis=1, keepdims=True))
+        losses.append(-chances[numpy.arange(len(window) - 1), window[1:]])
+    return math.exp(numpy.concatenate(losses).mean())
+
+
+def test_a_converted_model_is_the_same_model(env, tmp_path):
+    import numpy
+    report = make(env, MODEL, tmp_path / "m.gguf", command="convert")
+    assert report["type"] == "BF16" and not report["tokenizer_embedded"]
+    assert (logits(env, tmp_path / "m.gguf", range(6, 60), tmp_path) == logits(env, MODEL, range(6, 60), tmp_path)).all()
+    assert numpy.isfinite(report["bits_per_weight"])
+    inspected = json.loads(harness.lyceum("inspect", tmp_path / "m.gguf", "--json", env=env).stdout)
+    assert inspected["lineage"]["base"]["inputs_sha256"]["model.safetensors"] and inspected["architecture"] == "LlamaForCausalLM"
+
+
+def test_perplexity_grows_as_bits_shrink_and_weighing_helps(env, wide, text, tmp_path):
+    exact = perplexity(env, MODEL, tmp_path)
+    assert perplexity(env, wide, tmp_path) == pytest.approx(exact, rel=1e-4)   # the wide model is the same function
+    imatrix = tmp_path / "imatrix.gguf"
+    table, weighed = {}, {}
+    for kind in KINDS:
+        report = make(env, wide, tmp_path / f"{kind}.gguf", "--type", kind)
+        table[kind] = (report["bits_per_weight"], perplexity(env, tmp_path / f"{kind}.gguf", tmp_path) / exact - 1)
+        if kind in ["Q4_K_M", "IQ4_XS", "Q4_0", "Q3_K_M", "Q2_K"]:
+            more = ["--imatrix", imatrix, *([] if imatrix.exists() else ["--calibrate", text])]
+            make(env, wide, tmp_path / f"{kind}-weighed.gguf", "--type", kind, *more)
+            weighed[kind] = perplexity(env, tmp_path / f"{kind}-weighed.gguf", tmp_path) / exact - 1
+    for kind, (bits, moved) in table.items():
+        print(f"{kind:<7} {bits:5.2f} bits  {moved:+.3%}" + (f"  weighed {weighed[kind]:+.3%}" if kind in weighed else ""))
+    limits = {"BF16": 1e-3, "Q8_0": 0.002, "Q6_K": 0.01, "Q5_K_M": 0.015, "Q4_K_M": 0.04, "IQ4_XS": 0.05, "Q4_0": 0.10, "Q3_K_M": 0.15, "Q2_K": 0.60}
+    assert {kind: moved for kind, (_, moved) in table.items() if moved > limits[kind]} == {}
+    assert {kind: moved for kind, moved in weighed.items() if moved > table[kind][1]} == {}
+
+
+def test_refusals_name_the_remedy_and_leave_nothing(env, tmp_path):
+    def refused(*arguments):
+        done = harness.lyceum(*arguments, env=env, check=False)
+        assert done.returncode != 0
+        return done.stderr
+    out = tmp_path / "out.gguf"
+    assert "did you mean Q4_K_M" in refused("quantize", MODEL, out, "--type", "Q4_K_N")
+    assert "lyceum quantize" in refused("convert", MODEL, out, "--type", "Q4_0")
+    make(env, MODEL, tmp_path / "q8.gguf", "--type", "Q8_0")
+    assert "--requantize" in refused("quantize", tmp_path / "q8.gguf", out, "--type", "Q4_0")
+    assert "exists" in refused("quantize", MODEL, tmp_path / "q8.gguf", "--type", "Q4_0")
+    (tmp_path / "no.gguf").write_bytes(b"no imatrix")
+    assert "no.gguf" in refused("quantize", MODEL, out, "--type", "Q4_0", "--imatrix", tmp_path / "no.gguf")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["no.gguf", "q8.gguf"]
+    make(env, tmp_path / "q8.gguf", out, "--type", "Q4_0", "--requantize")
+
+
+def test_the_recorded_inputs_give_the_same_hash(env, text, tmp_path):
+    made = make(env, MODEL, tmp_path / "m.gguf", "--type", "Q4_K_M", "--calibrate", text, "--chunks", "4", "--threads", "1")
+    again = json.loads(harness.lyceum("reproduce", tmp_path / "m.gguf", "--base", MODEL, "--data", text, "--threads", "2", "--json", env=env).stdout)
+    assert again["reproduced"] and again["sha256"] == made["sha256"]
+    (text / "more.py").write_text("x = 1\n")
+    done = harness.lyceum("reproduce", tmp_path / "m.gguf", "--base", MODEL, "--data", text, env=env, check=False)
+    assert done.returncode != 0 and "differs" in done.stderr
+
+
+def test_a_quantised_model_is_published_and_served(env, tmp_path):
+    folder = tmp_path / "small"
+    folder.mkdir()
+    with harness.Server(tmp_path / "data", starter=MODEL.parent) as server:
+        own = env | server.environment(tmp_path)
+        report = make(own, "lyceum/stdlib-coder-3m", folder / "stdlib-coder-Q4_K_M.gguf", "--type", "Q4_K_M", "--card")
+        assert report["lineage"]["base"]["repo"] == "lyceum/stdlib-coder-3m"
+        harness.lyceum("push", folder, "admin/small", env=own)
+        body = {"model": "admin/small", "prompt": "def read(path):\n    with open(", "max_tokens": 8, "temperature": 0}
+        answer = harness.ask(server.url, "POST", "/v1/completions", body, token=server.token)
+        assert answer.status == 200 and answer.json()["usage"]["completion_tokens"] > 0
+        assert json.loads(harness.lyceum("reproduce", "admin/small", "--json", env=own).stdout)["reproduced"]
