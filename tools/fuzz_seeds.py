@@ -13,6 +13,14 @@ import sys
 NAME_TO_TEXT = {"general.architecture": "llama", "tokenizer.ggml.model": "gpt2", "tokenizer.ggml.pre": "qwen2", "general.base_model.0.repo_url": "https://example.org/a/b"}
 
 
+def importance():
+    def text(value):
+        return struct.pack("<Q", len(value)) + value.encode()
+    out = b"GGUF" + struct.pack("<IQQ", 3, 2, 2) + text("general.type") + struct.pack("<I", 8) + text("imatrix") + text("imatrix.chunk_count") + struct.pack("<II", 4, 3)
+    out += text("a.in_sum2") + struct.pack("<IQQIQ", 2, 2, 2, 0, 0) + text("a.counts") + struct.pack("<IQQIQ", 2, 1, 2, 0, 32)
+    return out + bytes(-len(out) % 32) + struct.pack("<4f", 1, 2, 3, 4) + bytes(16) + struct.pack("<2f", 2, 0) + bytes(24)
+
+
 def gguf(pairs=NAME_TO_TEXT, tensors=1):
     def text(value):
         return struct.pack("<Q", len(value)) + value.encode()
@@ -64,7 +72,7 @@ BODIES = [{"operation": "upload", "transfers": ["basic", "multipart", "xet"], "o
           {"files": [{"path": "a", "size": 3, "sample": "aGk="}], "gitIgnore": "*.o"}, {"paths": ["a", "b"], "expand": True}, {"title": "t", "description": "d", "pullRequest": True},
           {"path": "a.bin", "ref": {"name": "refs/heads/main"}}, {"grant_type": "urn:ietf:params:oauth:grant-type:device_code", "device_code": "x", "client_id": "y"}, {"comment": "hello"}, {"status": "closed"}]
 SEEDS = {
-    "gguf": [gguf(), gguf(tensors=0)], "model_facts": [gguf(), safetensors()], "gguf_tokenizer": [gguf()], "safetensors": [safetensors()],
+    "importance": [importance()], "gguf": [gguf(), gguf(tensors=0)], "model_facts": [gguf(), safetensors()], "gguf_tokenizer": [gguf()], "safetensors": [safetensors()],
     "audio": [wav(), wav(2, 44100), wav(1, 8000, 3, 32), base64.b64decode("ZkxhQwAAACIQABAAAACKAACKA+gA8AAAAEBMLl5cEcQ8nBu/GFu8ei0NBAAAKCAAAAByZWZlcmVuY2UgbGliRkxBQyAxLjQuMiAyMDIyMTAyMgAAAACDAAASAAAAAAAAAAAAAAAAAAAAAABA//hlCAA/SAIlAG9KuZQI3lItnHfmwTUQf1rJpBjuYj2sh/bRRSCPatm0KANyTbyXC+FVMJ966cQ4E4JdzKcb8WVAr4r51Egjkm3ctysGdVC/mg7kWDOifezHOxaFYM+qHvRoQ7KNAddLJpVw37ouCXhTwp0R51s2pYDvyj4ZiGPSrSH3a0a1kDxR"),
               base64.b64decode("//MYxAAD+Ab24ABGAFVWhsIAXB8H3urE4OO8oCD//wVO//UD//MYxAcFEAbgAABEAECoKuER6Iv/gqCsGgZq//////ULCyHC//MYxAkEqAWsAAAAAMLNNqFmoGCwsLVMQU1FMy4xMDBVVVVV")],
     "multipart": [b'x\n--x\r\nContent-Disposition: form-data; name="model"\r\n\r\na/b\r\n--x\r\ncontent-disposition: form-data; filename="a \\"b"; name=file\r\nContent-Type: audio/wav\r\n\r\nRIFF\r\n--x--\r\n'],
