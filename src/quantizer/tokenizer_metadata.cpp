@@ -68,11 +68,13 @@ void read_splitting(const json::value& value, Splitting& out) {
   if (type == "Metaspace") out.metaspace_prefix = find_string(step, "prepend_scheme").value_or("always") != "never";
 }
 
-// llama.cpp's names of the pre-tokenizers that are recognised here.
+// llama.cpp's names of the pre-tokenizers that are recognised here. The engine reads some of them by the embedded tokenizer.json only.
 std::string pre_name(const Splitting& splitting, bool ignore_merges) {
   if (splitting.patterns.empty() && splitting.byte_level_regex) return splitting.digits ? "starcoder" : "gpt-2";
+  if (splitting.patterns.size() == 3 && splitting.patterns[0] == "\\p{N}{1,3}" && splitting.patterns[1] == "[一-龥぀-ゟ゠-ヿ]+") return "deepseek-v3";
   if (splitting.patterns.size() != 1 || splitting.byte_level_regex) return "default";
   const std::string& pattern = splitting.patterns.front();
+  if (pattern.starts_with("[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*") && pattern.find("|\\p{N}|") != std::string::npos) return "tekken";
   const bool contractions = pattern.starts_with("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|");
   const bool tail = pattern.ends_with("| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+");
   if (!contractions || !tail) return "default";
