@@ -98,6 +98,7 @@ void Forward::multiply_experts(const models::Experts& experts, models::Linear mo
     const auto& [expert, end] = by_expert_[group];
     const models::Linear& one = experts.each[expert].*linear;
     const Rows out = slice(y, begin, end - begin);
+    if (observer_) observer_(one.weight, slice(x, begin, end - begin));
     if (is_integer(one)) {
       integer_.push_back({one.weight, nullptr, out, kernels::Write::set, 1.0f, group});
     } else {

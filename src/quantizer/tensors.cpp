@@ -1,5 +1,7 @@
 #include "quantizer/tensors.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "models/architecture.h"
 #include "models/sources.h"
@@ -10,6 +12,11 @@ namespace {
 using models::DecoderConfig;
 using models::Linear;
 using tensor::WeightView;
+
+// Architectures whose files this has been shown for (llama.cpp's logits). Others of the registry have parts that are not listed here.
+constexpr std::string_view kWritten[] = {"LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "Qwen2ForCausalLM", "Qwen2MoeForCausalLM", "Qwen3ForCausalLM", "Qwen3MoeForCausalLM",
+                                         "Phi3ForCausalLM", "GraniteForCausalLM", "SmolLM3ForCausalLM", "Olmo2ForCausalLM", "OlmoeForCausalLM", "Gemma2ForCausalLM", "Gemma3ForCausalLM",
+                                         "Starcoder2ForCausalLM", "GPT2LMHeadModel", "Glm4ForCausalLM"};
 
 class Lister {
  public:
@@ -127,6 +134,9 @@ WeightView SourceTensor::row(uint64_t index) const noexcept {
 }
 
 std::vector<SourceTensor> list_tensors(const models::Decoder& decoder) {
+  if (std::ranges::find(kWritten, decoder.config.architecture) == std::end(kWritten)) {
+    throw Error(Code::unsupported, decoder.config.architecture + " is not written as GGUF yet, nor measured; its GGUF files can be quantised without --calibrate");
+  }
   const models::ModuleNames& names = models::gguf_names();
   Lister lister(decoder.config);
   lister.linear(names.embedding, decoder.embedding);
