@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What prompt lookup saves and costs: the same requests to two engines, one with it and one without, in turn; the answers must be the same.
+"""What guessing tokens (prompt lookup, a draft model) saves and costs: the same requests to two engines, one with it and one without, in turn; the answers must be the same.
 
 usage: LYCEUM_BIN=… python bench/lookup.py [--type Q8_0] [--tokens 160] [--repeats 3]
 
@@ -73,6 +73,27 @@ def make_model(kind):
     return folder
 
 
+def make_draft(right):
+    """A model of one layer that does nothing, over the same vocabulary: it counts on as the large one does, or (right=False) guesses nonsense."""
+    import safetensors.numpy
+    folder = CACHE / f"counter-draft-{'right' if right else 'wrong'}"
+    if (folder / "tokenizer.json").exists():
+        return folder
+    folder.mkdir(parents=True, exist_ok=True)
+    hidden, middle, heads = 256, 512, 4
+    embedding = (numpy.random.default_rng(1).standard_normal((VOCAB, hidden)) * 0.02).astype(numpy.float16)
+    zeros, ones, layer = (lambda *shape: numpy.zeros(shape, numpy.float16)), numpy.ones(hidden, numpy.float16), "model.layers.0."
+    weights = {"model.embed_tokens.weight": embedding, "lm_head.weight": numpy.roll(embedding, 1 if right else 7, 0), "model.norm.weight": ones, layer + "input_layernorm.weight": ones,
+               layer + "post_attention_layernorm.weight": ones, layer + "mlp.gate_proj.weight": zeros(middle, hidden), layer + "mlp.up_proj.weight": zeros(middle, hidden),
+               layer + "mlp.down_proj.weight": zeros(hidden, middle)}
+    weights |= {layer + f"self_attn.{name}_proj.weight": zeros(hidden, hidden) for name in "qkvo"}
+    safetensors.numpy.save_file(weights, folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps({"architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": hidden, "intermediate_size": middle, "num_hidden_layers": 1,
+                                                    "num_attention_heads": heads, "num_key_value_heads": heads, "vocab_size": VOCAB, "max_position_embeddings": 2048}))
+    (folder / "tokenizer.json").write_bytes((make_model("Q8_0") / "tokenizer.json").read_bytes())
+    return folder
+
+
 def cpu_seconds(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / 100
@@ -119,6 +140,9 @@ def main():
     with random_model.Engine(counter, "--threads", "2") as first, random_model.Engine(counter, "--threads", "2", "--no-prompt-lookup") as second:
         compare(f"1.1B {arguments.type}, rewrites a file with one change", (first, second), [edit], arguments.repeats)
         compare(f"1.1B {arguments.type}, nothing repeats", (first, second), [fresh], arguments.repeats)
+    for right in (True, False):
+        with random_model.Engine(counter, "--threads", "2", "--no-prompt-lookup", "--draft", make_draft(right)) as first, random_model.Engine(counter, "--threads", "2", "--no-prompt-lookup") as second:
+            compare(f"1.1B {arguments.type}, a draft model that is always {'right' if right else 'wrong'}", (first, second), [fresh], arguments.repeats)
     starter = ROOT / "starter/model"
     text = "".join(f"def function_{i}(argument_{i}):\n    return argument_{i} + {i}\n\n" for i in range(12))
     noise = [{"prompt": "import os\n", "max_tokens": 400, "temperature": 1.3, "seed": seed} for seed in range(6)]

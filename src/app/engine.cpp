@@ -8,10 +8,10 @@ namespace lyceum::app {
 namespace {
 
 struct Args {
-  std::string model, name, socket, address = "127.0.0.1";
+  std::string model, name, socket, draft, address = "127.0.0.1";
   std::vector<std::string> adapters;
   uint16_t port = 0;
-  unsigned threads = 0;
+  unsigned threads = 0, draft_tokens = 0;
   uint64_t kv_mib = 1024;
   bool lifeline = false, exact = false, no_prompt_lookup = false;
 };
@@ -36,6 +36,8 @@ int run_engine(const Args& args) {
   options.engine.kv_bytes_max = args.kv_mib << 20;
   options.engine.integer_products = !args.exact;
   options.engine.prompt_lookup = !args.no_prompt_lookup;
+  options.engine.draft_model = args.draft;
+  options.engine.draft_tokens = args.draft_tokens;
   options.stop_at_end_of_input = args.lifeline;
   api::run_engine_server(options);
   return 0;
@@ -53,6 +55,8 @@ void configure_engine(cli::Options& options, const cli::Globals&, cli::Run& run)
   options.add_option("--port", args->port, "port to listen on, when no socket is given");
   options.add_option("--threads", args->threads, "0 = one per core");
   options.add_option("--kv-mib", args->kv_mib, "memory for the key-value cache of all requests together, in MiB").capture_default_str();
+  options.add_option("--draft", args->draft, "folder or file of a smaller model with the same vocabulary, which guesses tokens; the answers are the same");
+  options.add_option("--draft-tokens", args->draft_tokens, "how many tokens it guesses at a time; 0 = as many as pay, by what is measured").capture_default_str();
   options.add_flag("--no-prompt-lookup", args->no_prompt_lookup, "do not guess tokens from a request's own text; the answers are the same");
   options.add_flag("--exact", args->exact, "multiply with quantised weights exactly, not with activations rounded to 8 bits: several times slower");
   options.add_flag("--lifeline", args->lifeline, "end when standard input closes: the hub that started this process has gone");

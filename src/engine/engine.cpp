@@ -32,7 +32,7 @@ grammar::Grammar begins_with(const std::string& given) {
 
 class DecoderEngine final : public Engine {
  public:
-  DecoderEngine(std::shared_ptr<const models::Decoder> decoder, Assets assets, const EngineOptions& options)
+  DecoderEngine(std::shared_ptr<const models::Decoder> decoder, Assets assets, const EngineOptions& options, std::shared_ptr<const models::Decoder> draft)
       : decoder_(std::move(decoder)), assets_(std::move(assets)), context_(decoder_->config.context), pool_(options.threads),
         documents_(*decoder_, pool_, nullptr), constraints_(*assets_.tokenizer, decoder_->config.vocab) {
     static_cast<void>(kernels::current_isa());  // an instruction set that was forced wrongly is refused here, not in a kernel
@@ -45,6 +45,8 @@ class DecoderEngine final : public Engine {
     scheduling.step_tokens_max = std::max(options.step_tokens_max, 1u);
     scheduling.products = options.integer_products ? Products::integer : Products::exact;
     scheduling.prompt_lookup = options.prompt_lookup;
+    scheduling.draft = std::move(draft);
+    scheduling.draft_guesses = options.draft_tokens;
     scheduling.eos_ids = assets_.eos_ids;
     scheduler_ = std::make_unique<Scheduler>(*decoder_, *assets_.tokenizer, pool_, std::move(scheduling));
   }
@@ -239,20 +241,34 @@ std::vector<float> DecoderEngine::logits(std::span<const int32_t> tokens, const 
   return out;
 }
 
+// Models of one family are padded to different sizes; what both have must agree.
+void check_vocabulary(const text::Tokenizer& tokenizer, const text::Tokenizer& draft, const std::filesystem::path& draft_model) {
+  for (size_t i = 0; i < std::min(tokenizer.vocab_size(), draft.vocab_size()); ++i) {
+    const auto id = static_cast<int32_t>(i);
+    if (tokenizer.token(id) == draft.token(id)) continue;
+    throw Error(Code::unprocessable, "the draft model " + draft_model.string() + " has another vocabulary: token " + std::to_string(id) + " is '" + std::string(draft.token(id)) +
+                                         "' there and '" + std::string(tokenizer.token(id)) + "' in the model; take a smaller model of the same family");
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> Engine::open(const std::filesystem::path& model_folder, const EngineOptions& options) {
-  std::shared_ptr<const models::Decoder> decoder = models::load_decoder(model_folder);
+  std::shared_ptr<const models::Decoder> decoder = models::load_decoder(model_folder), draft;
   Assets assets = load_assets(model_folder, decoder->config);
-  return std::make_unique<DecoderEngine>(std::move(decoder), std::move(assets), options);
+  if (!options.draft_model.empty()) {
+    draft = models::load_decoder(options.draft_model);
+    check_vocabulary(*assets.tokenizer, *load_assets(options.draft_model, draft->config).tokenizer, options.draft_model);
+  }
+  return std::make_unique<DecoderEngine>(std::move(decoder), std::move(assets), options, std::move(draft));
 }
 
 std::unique_ptr<Engine> Engine::create(std::shared_ptr<const models::Decoder> decoder, std::shared_ptr<const text::Tokenizer> tokenizer,
-                                       const EngineOptions& options) {
+                                       const EngineOptions& options, std::shared_ptr<const models::Decoder> draft) {
   Assets assets;
   assets.tokenizer = std::move(tokenizer);
   assets.eos_ids = decoder->config.eos_ids;
-  return std::make_unique<DecoderEngine>(std::move(decoder), std::move(assets), options);
+  return std::make_unique<DecoderEngine>(std::move(decoder), std::move(assets), options, std::move(draft));
 }
 
 }  // namespace lyceum::engine

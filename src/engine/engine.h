@@ -68,7 +68,7 @@ struct GenerateResult {
   uint32_t prompt_tokens = 0;
   uint32_t cached_prompt_tokens = 0;
   uint32_t completion_tokens = 0;            // the stop token counts
-  uint32_t guessed_tokens = 0, right_guesses = 0;   // by prompt lookup (prompt_lookup.h); what they saved shows in the time alone
+  uint32_t guessed_tokens = 0, right_guesses = 0;   // by prompt lookup and the draft model; what they saved shows in the time alone
   std::string stop_string;                   // the one that ended it; empty: none did
 };
 
@@ -82,17 +82,19 @@ struct EngineOptions {
   // Generating with block-quantised weights in whole numbers (kernels/integer.h). embed, score and logits are always exact.
   bool integer_products = true;
   bool prompt_lookup = true;          // guess tokens from the request's own text: same answers, sooner where it repeats itself
+  std::filesystem::path draft_model = {};  // a smaller model with the same vocabulary, which guesses what comes next (drafter.h); empty: none. open() only
+  uint32_t draft_tokens = 0;          // how many it guesses at a time; 0 = as many as pay, by what was measured
   KvType kv_type = KvType::automatic; // automatic: f32 for a model stored in F32, f16 otherwise
 };
 
 class Engine {
  public:
   // model_folder: as models::load_decoder takes; tokenizer.json, tokenizer_config.json, generation_config.json and
-  // chat_template.jinja beside it are read too.
+  // chat_template.jinja beside it are read too. Error(unprocessable) for a draft model whose tokens mean something else.
   static std::unique_ptr<Engine> open(const std::filesystem::path& model_folder, const EngineOptions& options);
-  // From parts that are in memory already (evaluation of a model in training). No chat template; eos ids of the decoder's config.
+  // From parts that are in memory already (evaluation of a model in training). No chat template; eos ids of the decoder's config. draft: as draft_model.
   static std::unique_ptr<Engine> create(std::shared_ptr<const models::Decoder> decoder, std::shared_ptr<const text::Tokenizer> tokenizer,
-                                        const EngineOptions& options);
+                                        const EngineOptions& options, std::shared_ptr<const models::Decoder> draft = nullptr);
   virtual ~Engine() = default;
 
   virtual const models::Decoder& decoder() const = 0;

@@ -212,32 +212,66 @@ std::vector<GenerateRequest> repeating_requests(Engine& engine) {
   return requests;
 }
 
+// The requests together and alone, on `guessing`, must be answered as `plain` answers them. Adds up what was guessed.
+void expect_same_answers(Engine& guessing, Engine& plain, uint64_t& guessed, uint64_t& right) {
+  const auto requests = repeating_requests(guessing), same = repeating_requests(plain);
+  const auto together = run_together(guessing, requests);
+  for (size_t i = 0; i < requests.size(); ++i) {
+    const Answer alone = run(plain, same[i]), again = run(guessing, requests[i]);
+    for (const Answer* one : {&together[i], &again}) {
+      EXPECT_EQ(one->ids, alone.ids) << i;
+      EXPECT_EQ(one->text, alone.text) << i;
+      EXPECT_EQ(one->result.finish, alone.result.finish) << i;
+      EXPECT_EQ(one->result.completion_tokens, alone.result.completion_tokens) << i;
+      EXPECT_LE(one->result.right_guesses, one->result.guessed_tokens);
+      guessed += one->result.guessed_tokens;
+      right += one->result.right_guesses;
+    }
+    EXPECT_EQ(alone.result.guessed_tokens, 0u);
+  }
+}
+
 TEST(Engine, GuessesChangeNoAnswer) {
   const KvLayout layout{2, 16, tensor::DType::f32};
   const auto plain = make_engine({.threads = 1, .prompt_lookup = false});
-  std::vector<std::unique_ptr<Engine>> guessing;
-  guessing.push_back(make_engine());
-  guessing.push_back(make_engine({.kv_bytes_max = 6 * layout.block_bytes()}));
-  for (const auto& engine : guessing) {
-    const auto requests = repeating_requests(*engine), same = repeating_requests(*plain);
-    const auto together = run_together(*engine, requests);
+  for (const auto& engine : {make_engine(), make_engine({.kv_bytes_max = 6 * layout.block_bytes()})}) {
     uint64_t guessed = 0, right = 0;
-    for (size_t i = 0; i < requests.size(); ++i) {
-      const Answer alone = run(*plain, same[i]), again = run(*engine, requests[i]);
-      for (const Answer* one : {&together[i], &again}) {
-        EXPECT_EQ(one->ids, alone.ids) << i;
-        EXPECT_EQ(one->text, alone.text) << i;
-        EXPECT_EQ(one->result.finish, alone.result.finish) << i;
-        EXPECT_EQ(one->result.completion_tokens, alone.result.completion_tokens) << i;
-        EXPECT_LE(one->result.right_guesses, one->result.guessed_tokens);
-        guessed += one->result.guessed_tokens;
-        right += one->result.right_guesses;
-      }
-      EXPECT_EQ(alone.result.guessed_tokens, 0u);
-    }
+    expect_same_answers(*engine, *plain, guessed, right);
     EXPECT_GT(right, 100u);
     EXPECT_LT(right, guessed);   // wrong ones were tried, too
   }
+}
+
+constexpr const char* kOtherModel = "llama_plain";
+
+std::unique_ptr<Engine> make_drafted_engine(const std::string& draft, const EngineOptions& options) {
+  const auto decoder = models::load_decoder(goldens_folder() / "cases/llama_gqa_tied");
+  return Engine::create(decoder, std::make_shared<CharTokenizer>(), options, models::load_decoder(goldens_folder() / "cases" / draft));
+}
+
+TEST(Engine, ADraftModelChangesNoAnswer) {
+  const KvLayout layout{2, 16, tensor::DType::f32};
+  const auto plain = make_engine({.threads = 1, .prompt_lookup = false});
+  uint64_t guessed = 0, right = 0;
+  for (const uint64_t blocks : {1000u, 6u}) {   // the second: sequences are sent back to wait, the draft model's cache runs full
+    for (const bool lookup : {false, true}) {
+      const auto engine = make_drafted_engine("llama_gqa_tied", {.kv_bytes_max = blocks * layout.block_bytes(), .prompt_lookup = lookup, .draft_tokens = 4});
+      expect_same_answers(*engine, *plain, guessed, right);
+    }
+  }
+  EXPECT_GT(right, 100u);      // it is the model itself: greedy guesses are right
+  EXPECT_LT(right, guessed);   // sampled ones not always
+  uint64_t guessed_badly = 0, right_by_chance = 0;
+  expect_same_answers(*make_drafted_engine(kOtherModel, {.prompt_lookup = false, .draft_tokens = 3}), *plain, guessed_badly, right_by_chance);
+  EXPECT_GT(guessed_badly, 100u);
+  EXPECT_LT(right_by_chance * 2, guessed_badly);
+}
+
+TEST(Engine, ADraftModelThatDoesNotPayIsNotAsked) {
+  const auto engine = make_drafted_engine(kOtherModel, {.threads = 1, .prompt_lookup = false});
+  const Answer answer = run(*engine, request_of(*engine, "fox", 60));
+  EXPECT_GT(answer.result.guessed_tokens, 0u);
+  EXPECT_LT(answer.result.guessed_tokens, answer.result.completion_tokens);   // as large as the model and mostly wrong: seldom tried
 }
 
 TEST(Engine, EndsAGrammarWhereNothingMayFollow) {

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kStepSecondsTarget = 0.25;
 constexpr size_t kPromptBudgetMin = 32;
+constexpr size_t kDraftedMax = 8;        // guesses of the draft model for one sequence
 constexpr size_t kGuessRowsMax = 16;   // a step's decoding rows, guesses included: where weights are read from memory they cost little up to there
 
 }  // namespace
@@ -55,7 +56,9 @@ struct Scheduler::Sequence {
   uint64_t parent;                  // serial of the last of those
 
   PromptLookup lookup;
+  Drafter::Sequence draft;
   std::vector<int32_t> guesses;     // computed in this step after the last of `tokens`
+  bool drafted = false;             // they are the draft model's
   Sampler sampler;
   text::StreamDecoder decoder;
   StopMatcher matcher;
@@ -70,7 +73,12 @@ struct Scheduler::Sequence {
 
 Scheduler::Scheduler(const models::Decoder& decoder, const text::Tokenizer& tokenizer, ThreadPool& pool, SchedulerOptions options)
     : decoder_(decoder), tokenizer_(tokenizer), pool_(pool), options_(std::move(options)), kv_(options_.layout, options_.kv_bytes_max),
-      forward_(decoder, pool, &kv_.layout(), options_.products), thread_([this] { loop(); }) {}
+      forward_(decoder, pool, &kv_.layout(), options_.products),
+      drafter_(options_.draft == nullptr ? nullptr
+                                         : std::make_unique<Drafter>(options_.draft, pool, Drafter::Options{.products = options_.products, .vocab = decoder.config.vocab,
+                                                                                                            .tokens_max = kv_.blocks_max() * kBlockTokens,
+                                                                                                            .guesses = options_.draft_guesses})),
+      thread_([this] { loop(); }) {}
 
 Scheduler::~Scheduler() {
   {
@@ -168,9 +176,13 @@ bool Scheduler::step() {
   if (planned_.empty()) return false;
   const double started = monotonic_seconds();
   const size_t decoding = static_cast<size_t>(std::ranges::count_if(planned_, [](const Planned& each) { return each.sequence->decoding(); }));
-  size_t rows = 0;
-  for (const Planned& each : planned_) rows += each.rows;
+  size_t rows = 0, guesses = 0;
+  for (const Planned& each : planned_) {
+    rows += each.rows;
+    guesses += each.sequence->guesses.size();
+  }
   compute();
+  if (drafter_ && rows == decoding) drafter_->observe_step(monotonic_seconds() - started, guesses);
   if (rows > decoding && rows - decoding >= kPromptBudgetMin) {
     const double measured = (monotonic_seconds() - started) / static_cast<double>(rows);
     seconds_per_prompt_token_ = seconds_per_prompt_token_ == 0 ? measured : 0.7 * seconds_per_prompt_token_ + 0.3 * measured;
@@ -192,7 +204,7 @@ void Scheduler::plan() {
   computing_.clear();
   size_t budget = prompt_budget();
   const auto decoding = static_cast<size_t>(std::ranges::count_if(running_, [](const SequencePtr& each) { return each->decoding(); }));
-  guesses_left_ = options_.prompt_lookup && decoding < kGuessRowsMax ? kGuessRowsMax - decoding : 0;
+  guesses_left_ = (options_.prompt_lookup || drafter_) && decoding < kGuessRowsMax ? kGuessRowsMax - decoding : 0;
   const std::vector<SequencePtr> order = running_;
   for (const SequencePtr& sequence : order) {
     if (std::ranges::find(running_, sequence) == running_.end()) continue;  // gave up its blocks meanwhile
@@ -202,6 +214,7 @@ void Scheduler::plan() {
       budget -= planned_.back().rows;
     }
   }
+  draft();
   // Neighbours with one adapter are computed together.
   std::ranges::stable_sort(planned_, {}, [](const Planned& each) { return each.sequence->adapter.root; });
 }
@@ -216,7 +229,7 @@ bool Scheduler::plan_one(const SequencePtr& sequence, size_t rows_max) {
     if (beyond < rows) rows -= beyond;  // end at a block border, so that whole blocks can be shared
   }
   if (!reserve(sequence, sequence->computed + rows)) return false;
-  guess(*sequence);
+  look_up(*sequence);
   if (sequence->has_full_block() && rows >= kBlockTokens) computing_.insert(sequence->key_at(sequence->computed));
   planned_.push_back({sequence, rows});
   return true;
@@ -234,12 +247,37 @@ void Scheduler::take_published(Sequence& sequence) {
   }
 }
 
-// Nobody gives up a block for a guess, and none goes beyond what the answer may have.
-void Scheduler::guess(Sequence& sequence) {
+size_t Scheduler::guesses_max(const Sequence& sequence) const {
+  return std::min<size_t>(guesses_left_, sequence.max_tokens - sequence.result.completion_tokens - 1);
+}
+
+void Scheduler::look_up(Sequence& sequence) {
   sequence.guesses.clear();
-  if (!sequence.decoding() || guesses_left_ == 0) return;
-  const size_t answer_left = sequence.max_tokens - sequence.result.completion_tokens;
-  const std::span<const int32_t> found = sequence.lookup.propose(sequence.tokens, std::min(guesses_left_, answer_left - 1));
+  sequence.drafted = false;
+  if (!options_.prompt_lookup || !sequence.decoding() || guesses_left_ == 0) return;
+  set_guesses(sequence, sequence.lookup.propose(sequence.tokens, guesses_max(sequence)));
+}
+
+// For those whose own text had nothing to offer.
+void Scheduler::draft() {
+  if (!drafter_) return;
+  std::vector<Sequence*> whose;
+  for (const Planned& each : planned_) {
+    if (each.sequence->decoding() && each.sequence->guesses.empty()) whose.push_back(each.sequence.get());
+  }
+  if (whose.empty() || guesses_left_ < whose.size()) return;
+  const size_t share = std::min(guesses_left_ / whose.size(), kDraftedMax);
+  std::vector<Drafter::Ask> asks;
+  for (Sequence* sequence : whose) asks.push_back({&sequence->draft, sequence->tokens, sequence->rope_length, std::min(share, guesses_max(*sequence)), {}});
+  drafter_->propose(asks);
+  for (size_t i = 0; i < whose.size(); ++i) {
+    set_guesses(*whose[i], asks[i].guesses);
+    whose[i]->drafted = true;
+  }
+}
+
+// Nobody gives up a block for a guess.
+void Scheduler::set_guesses(Sequence& sequence, std::span<const int32_t> found) {
   size_t room = sequence.blocks.size() * kBlockTokens - sequence.computed - 1;
   if (found.size() > room) {
     if (KvBlock* block = kv_.try_allocate()) {
@@ -321,7 +359,11 @@ void Scheduler::take_right_guesses(Sequence& sequence, kernels::Rows logits, siz
     publish_full_blocks(sequence);
     deliver(sequence, sample(sequence, {logits.row(row++), logits.columns}));
   }
-  sequence.lookup.learn(sequence.guesses.size(), right);
+  if (sequence.drafted) {
+    if (!sequence.finished) drafter_->learn(sequence.draft, sequence.guesses.size(), right, sequence.tokens.size());
+  } else {
+    sequence.lookup.learn(sequence.guesses.size(), right);
+  }
   sequence.guesses.clear();
 }
 
@@ -404,6 +446,7 @@ void Scheduler::finish(Sequence& sequence, Finish reason, std::string error) {
   if (sequence.finished) return;
   sequence.finished = true;
   release_blocks(sequence);
+  if (drafter_) drafter_->release(sequence.draft);
   const std::lock_guard lock(mutex_);
   sequence.result.finish = reason;
   sequence.result.stop_string = sequence.matcher.found();

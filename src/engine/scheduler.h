@@ -5,7 +5,7 @@
 //      ▲                  │ no block left: the youngest gives up its blocks and waits again
 //      └──────────────────┘ (its tokens so far are recomputed; its text and random state are kept)
 //
-// Beside the next token of a sequence a step may compute guesses of those after it (prompt_lookup.h): those that sampling confirms, each
+// Beside the next token of a sequence a step may compute guesses of those after it (prompt_lookup.h, drafter.h): those that sampling confirms, each
 // from its own row, are delivered at once; keys and values of the others are overwritten.
 //
 // While others decode, the prompt budget follows the measured speed so that a step stays near kStepSecondsTarget.
@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
 #include "engine/kv_pool.h"
@@ -43,6 +44,8 @@ struct SchedulerOptions {
   uint32_t step_tokens_max = 512;
   Products products = Products::exact;
   bool prompt_lookup = true;
+  std::shared_ptr<const models::Decoder> draft;   // writes guesses; null: none. Its token ids mean what the model's do
+  size_t draft_guesses = 0;                       // 0 = as many as pay
   std::vector<int32_t> eos_ids;
 };
 
@@ -69,7 +72,10 @@ class Scheduler {
   void plan();
   bool plan_one(const SequencePtr& sequence, size_t rows_max);
   void take_published(Sequence& sequence);
-  void guess(Sequence& sequence);
+  void look_up(Sequence& sequence);
+  void draft();
+  void set_guesses(Sequence& sequence, std::span<const int32_t> found);
+  size_t guesses_max(const Sequence& sequence) const;   // that its answer may still have
   bool reserve(const SequencePtr& sequence, size_t positions);
   void compute();
   void publish_full_blocks(Sequence& sequence);
@@ -94,6 +100,7 @@ class Scheduler {
   SchedulerOptions options_;
   KvPool kv_;
   Forward forward_;
+  std::unique_ptr<Drafter> drafter_;                // null: no draft model
 
   std::mutex mutex_;
   std::condition_variable wake_, done_;

@@ -8,7 +8,7 @@ std::vector<Deployment> load_deployments(hub::Hub& hub) {
   if (!stored.is_array()) return out;
   for (const json::value& one : stored.get_array()) {
     const json::object& row = get_object(one, "a stored deployment");
-    Deployment deployment{get_string(row, "model"), {}};
+    Deployment deployment{get_string(row, "model"), {}, find_string(row, "draft").value_or("")};
     if (const json::array* adapters = find_array(row, "adapters")) {
       for (const json::value& adapter : *adapters) deployment.adapters.emplace_back(adapter.as_string());
     }
@@ -17,9 +17,15 @@ std::vector<Deployment> load_deployments(hub::Hub& hub) {
   return out;
 }
 
+json::object deployment_json(const Deployment& one) {
+  json::object out{{"model", one.model}, {"adapters", json::value_from(one.adapters)}};
+  if (!one.draft.empty()) out["draft"] = one.draft;
+  return out;
+}
+
 void save_deployments(hub::Hub& hub, const std::vector<Deployment>& deployments) {
   json::array rows;
-  for (const Deployment& one : deployments) rows.push_back(json::object{{"model", one.model}, {"adapters", json::value_from(one.adapters)}});
+  for (const Deployment& one : deployments) rows.push_back(deployment_json(one));
   hub.set_setting("deployments", rows);
 }
 

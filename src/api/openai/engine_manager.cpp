@@ -179,7 +179,7 @@ std::shared_ptr<EngineManager::Process> EngineManager::State::find_usable(const 
 }
 
 std::shared_ptr<EngineManager::Process> EngineManager::State::start_in_turn(const EngineRequest& request, std::unique_lock<std::mutex>& held, bool& started) {
-  const uint64_t memory = expected_memory(request.model, options.kv_bytes);
+  const uint64_t memory = expected_memory(request.model, options.kv_bytes) + (request.draft.empty() ? 0 : expected_memory(request.draft, options.kv_bytes));
   if (options.memory_max != 0 && memory > options.memory_max) throw_no_room(memory);
   const uint64_t number = ++arrivals;
   queue.push_back(number);

@@ -5,7 +5,7 @@
 // When everything is in use, requests for other models wait in the order they came. After a while the first of them gets its turn even if the
 // others' requests never pause: an engine that is not deployed takes no new ones, and leaves with the last that it has.
 //
-// An engine is `<program> engine --socket <path> --model <folder> --name <label> --lifeline <extra arguments>`. Its standard input is a
+// An engine is `<program> engine --socket <path> --model <folder> --name <label> --lifeline [--draft <folder>] <extra arguments>`. Its standard input is a
 // pipe that only we hold: when we die, however that happens, it reads the end and leaves (PR_SET_PDEATHSIG would follow the thread that
 // forked, not the process). Its standard error is passed on to ours, and its last lines explain a failure.
 #pragma once
@@ -37,6 +37,7 @@ struct EngineRequest {
   std::filesystem::path model;     // folder or file
   std::string label;               // for people: "owner/name@revision"
   bool pinned = false;             // deployed: goes last when room is needed, and never for being idle
+  std::filesystem::path draft = {};   // a model that guesses its tokens; empty: none
 };
 
 // What an engine of this model (folder or file) will take: its weights, and a key-value cache as large as they are, but at most kv_bytes. 0 if

@@ -57,6 +57,7 @@ EngineManager::Process::Process(EngineLock& lock, const EngineManagerOptions& op
                                 const std::filesystem::path& given_socket)
     : key(request.key), label(request.label), memory(expected_memory), socket(given_socket), pinned(request.pinned), last_used(monotonic_seconds()), lock_(lock) {
   std::vector<std::string> arguments{options.program, "engine", "--socket", socket.string(), "--model", request.model.string(), "--name", label, "--lifeline"};
+  if (!request.draft.empty()) arguments.insert(arguments.end(), {"--draft", request.draft.string()});
   arguments.insert(arguments.end(), options.extra_arguments.begin(), options.extra_arguments.end());
   std::vector<char*> pointers;
   for (std::string& argument : arguments) pointers.push_back(argument.data());

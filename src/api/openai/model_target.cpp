@@ -3,6 +3,7 @@
 #include "api/openai/deployments.h"
 #include "api/services.h"
 #include "base/json.h"
+#include "base/log.h"
 
 namespace lyceum::api {
 namespace {
@@ -64,12 +65,30 @@ ModelName base_of(Context& context, const PinnedRepo& adapter, const std::vector
   return *name;
 }
 
-bool is_deployed(const std::vector<Deployment>& deployments, const hub::RepoId& id) {
+const Deployment* find_deployment(const std::vector<Deployment>& deployments, const hub::RepoId& id) {
   for (const Deployment& one : deployments) {
     const auto name = find_model_name(one.model);
-    if (name && name->id == id) return true;
+    if (name && name->id == id) return &one;
   }
-  return false;
+  return nullptr;
+}
+
+// An administrator chose it for everybody who uses the model: that a caller may not read it does not matter. One that has gone is done without.
+std::optional<DraftModel> open_deployed_draft(Context& context, const std::string& name) {
+  hub::Hub& hub = context.services.hub;
+  const auto parsed = find_model_name(name);
+  if (!parsed) return std::nullopt;
+  hub::Caller itself;
+  itself.user.emplace().administrator = true;
+  try {
+    DraftModel out{{hub.get_repo(itself, parsed->id), "", {}}, parsed->variant};
+    out.repo.commit = hub.resolve_revision(out.repo.repo, parsed->revision);
+    out.repo.files = inspect_files(hub, out.repo.repo, out.repo.commit);
+    if (out.repo.files.runnable() && !out.repo.repo.disabled) return out;
+  } catch (const Error& error) {
+    log::warn("draft model {}: {}; its model runs without it", name, error.what());
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -109,7 +128,10 @@ ModelTarget find_target(Context& context, const std::string& name) {
   } else {
     target.base = std::move(repo);
   }
-  target.deployed = target.deployed || is_deployed(deployments, target.base.repo.repo_id);
+  if (const Deployment* deployment = find_deployment(deployments, target.base.repo.repo_id)) {
+    target.deployed = true;
+    if (!deployment->draft.empty()) target.draft = open_deployed_draft(context, deployment->draft);
+  }
   if (!target.base.files.runnable()) {
     throw Error(Code::unprocessable, target.base.repo.repo_id.full_name() + " has no weights that can run here: neither config.json with *.safetensors, nor a *.gguf file", "model_not_runnable");
   }
@@ -117,7 +139,8 @@ ModelTarget find_target(Context& context, const std::string& name) {
 }
 
 std::string engine_key(const ModelTarget& target) {
-  return target.base.repo.public_id + "-" + target.base.commit + (target.variant.empty() ? "" : ":" + target.variant);
+  const auto key = [](const PinnedRepo& repo, const std::string& variant) { return repo.repo.public_id + "-" + repo.commit + (variant.empty() ? "" : ":" + variant); };
+  return key(target.base, target.variant) + (target.draft ? "+" + key(target.draft->repo, target.draft->variant) : "");
 }
 
 RunningModel start_model(Context& context, const ModelTarget& target) {
@@ -128,9 +151,21 @@ RunningModel start_model(Context& context, const ModelTarget& target) {
   request.model = model_path(materialise(hub, target.base.repo, target.base.commit), target.base.files, target.variant);
   request.label = target.base.repo.repo_id.full_name() + "@" + target.base.commit.substr(0, 8);
   request.pinned = target.deployed;
+  if (target.draft) {
+    const PinnedRepo& draft = target.draft->repo;
+    request.draft = model_path(materialise(hub, draft.repo, draft.commit), draft.files, target.draft->variant);
+  }
   RunningModel running{engines.ensure(request), {}};
   if (target.adapter) running.adapter = load_adapter(context, running.lease, *target.adapter);
   return running;
+}
+
+DraftModel find_draft(Context& context, const std::string& name) {
+  const auto parsed = find_model_name(name);
+  if (!parsed) throw_no_model(name);
+  DraftModel draft{open_repo(context, *parsed, name), parsed->variant};
+  if (!draft.repo.files.runnable()) throw Error(Code::unprocessable, name + " has no weights that can run here, so it cannot guess for another model", "model_not_runnable");
+  return draft;
 }
 
 PinnedRepo find_adapter(Context& context, const std::string& name) {

@@ -22,10 +22,15 @@ struct PinnedRepo {
   std::string commit;
   ModelFiles files;
 };
+struct DraftModel {
+  PinnedRepo repo;
+  std::string variant;
+};
 struct ModelTarget {
   PinnedRepo base;
   std::string variant;
   std::optional<PinnedRepo> adapter;
+  std::optional<DraftModel> draft;    // of the deployment
   bool deployed = false;
 };
 
@@ -35,6 +40,9 @@ struct ModelTarget {
 ModelTarget find_target(Context& context, const std::string& name);
 // The adapter alone, whatever base it names. Error(unprocessable) if it is none.
 PinnedRepo find_adapter(Context& context, const std::string& name);
+
+// A model to guess tokens with, if the caller may read it. Error(unprocessable) if it cannot run.
+DraftModel find_draft(Context& context, const std::string& name);
 
 // An engine in memory and its adapter there, both held.
 struct LoadedAdapter {

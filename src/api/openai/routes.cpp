@@ -74,13 +74,11 @@ http::Response get_model(Context& context) {
 
 // --- deployments -------------------------------------------------------------------------------------------------------------
 
-json::object deployment_json(const Deployment& one) { return {{"model", one.model}, {"adapters", json::value_from(one.adapters)}}; }
-
 http::Response list_deployments(Context& context) {
   json::array rows;
   for (const Deployment& one : load_deployments(context.services.hub)) {
     if (!find_usable_model(context, one.model)) continue;
-    Deployment visible{one.model, {}};
+    Deployment visible{one.model, {}, one.draft.empty() || !find_usable_model(context, one.draft) ? "" : one.draft};
     for (const std::string& adapter : one.adapters) {
       if (find_usable_model(context, adapter)) visible.adapters.push_back(adapter);
     }
@@ -92,8 +90,9 @@ http::Response list_deployments(Context& context) {
 Deployment read_deployment(Context& context) {
   const json::object body = read_json_body(context);
   const Fields fields(body);
-  Deployment out{fields.text("model").value_or(""), {}};
+  Deployment out{fields.text("model").value_or(""), {}, fields.text("draft").value_or("")};
   if (!find_model_name(out.model)) throw RequestError("model", "model must be owner/name, owner/name@revision or owner/name:variant");
+  if (!out.draft.empty() && !find_model_name(out.draft)) throw RequestError("draft", "draft must be owner/name, owner/name@revision or owner/name:variant");
   if (const json::value* adapters = fields.find("adapters")) {
     if (!adapters->is_array()) throw RequestError("adapters", "adapters must be a list of repositories");
     for (const json::value& one : adapters->get_array()) {
@@ -107,7 +106,7 @@ Deployment read_deployment(Context& context) {
 void replace(std::vector<Deployment>& all, const Deployment& one) {
   for (Deployment& other : all) {
     if (other.model == one.model) {
-      other.adapters = one.adapters;
+      other = one;
       return;
     }
   }
@@ -120,6 +119,7 @@ http::Response deploy(Context& context) {
   ModelTarget target = find_target(context, wanted.model);
   if (target.adapter) throw Error(Code::invalid_argument, wanted.model + " is an adapter; deploy its base model with it: " + target.base.repo.repo_id.full_name());
   target.deployed = true;
+  target.draft = wanted.draft.empty() ? std::nullopt : std::optional(find_draft(context, wanted.draft));
   const RunningModel base = start_model(context, target);
   hub::Hub& hub = context.services.hub;
   for (const std::string& name : wanted.adapters) load_adapter(context, base.lease, find_adapter(context, name));
@@ -170,7 +170,7 @@ constexpr RouteRow kOpenaiRows[] = {
 
 constexpr RouteRow kDeploymentRows[] = {
     {"GET", "/api/lyceum/deployments", Access::anyone, "Deployed models that the caller may read", list_deployments},
-    {"POST", "/api/lyceum/deployments", Access::administrator, "Load a model with its adapters, and keep it deployed", deploy},
+    {"POST", "/api/lyceum/deployments", Access::administrator, "Load a model with its adapters and its draft model, and keep it deployed", deploy},
     {"DELETE", "/api/lyceum/deployments", Access::administrator, "End a deployment", undeploy},
     {"GET", "/api/lyceum/engines", Access::administrator, "Engine processes in memory", list_engines},
 };

@@ -152,6 +152,23 @@ TEST_F(OpenaiRoutes, DeploysByAdministratorsOnly) {
   EXPECT_EQ(deployments("GET", "", "").body, "[]");
 }
 
+TEST_F(OpenaiRoutes, DeploysADraftModel) {
+  const auto deploy = [&](const std::string& draft) {
+    return world_.send({.method = "POST", .target = "/api/lyceum/deployments", .body = R"({"model":"team/open","draft":")" + draft + "\"}", .token = world_.admin, .headers = {}});
+  };
+  EXPECT_EQ(deploy("nowhere").status, 400);
+  EXPECT_EQ(deploy("team/none").status, 404);
+  EXPECT_EQ(deploy("team/notes").status, 422);
+  const auto done = deploy("team/secret");
+  EXPECT_EQ(done.status, 200) << done.body;
+  const auto shown = [&](const std::string& token) { return world_.send({.target = "/api/lyceum/deployments", .body = {}, .token = token, .headers = {}}).body; };
+  EXPECT_EQ(shown(world_.reader), R"([{"model":"team/open","adapters":[],"draft":"team/secret"}])");
+  EXPECT_EQ(shown(""), R"([{"model":"team/open","adapters":[]}])");   // its name is not for everybody
+  EXPECT_EQ(text(complete("team/open")), "hey");                        // its guesses are
+  const auto engines = world_.send({.target = "/api/lyceum/engines", .body = {}, .token = world_.admin, .headers = {}});
+  EXPECT_EQ(parse_json(engines.body, "engines").as_array().size(), 1u) << engines.body;   // the deployed one answered
+}
+
 TEST_F(OpenaiRoutes, ScoresWithAndWithoutTheAdapter) {
   const auto score = [&](const std::string& more) {
     const auto response = world_.send({.method = "POST", .target = "/api/lyceum/score", .body = R"({"text":"abc","model":"team/open")" + more + "}", .token = {}, .headers = {}});
