@@ -3,6 +3,7 @@ import json
 import os
 import pty
 import select
+import signal
 import stat
 import time
 
@@ -37,10 +38,22 @@ class Terminal:
         os.write(self.fd, keys)
 
     def end(self):
-        self.type(b"\x04")
-        _, status = os.waitpid(self.pid, 0)
-        os.close(self.fd)
-        return os.waitstatus_to_exitcode(status)
+        """Ctrl-D at the prompt: the exit status. Typed again while the program is not reading yet, when the terminal may drop it."""
+        deadline = time.time() + 30
+        while time.time() < deadline:
+            try:
+                self.type(b"\x04")
+                if select.select([self.fd], [], [], 0.2)[0]:
+                    os.read(self.fd, 65536)
+            except OSError:   # it has gone
+                pass
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                os.close(self.fd)
+                return os.waitstatus_to_exitcode(status)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+        raise AssertionError("Ctrl-D did not end it: " + self.shown)
 
 
 def test_a_conversation_in_a_terminal(tmp_path):
