@@ -109,7 +109,7 @@ void read_deepseek_gguf(const formats::GgufHeader& header, json::object& config)
   constexpr int64_t kSoftmax = 1, kSigmoid = 2;
   const int64_t gating = find("expert_gating_func").value_or(kSoftmax);
   if (gating != kSoftmax && gating != kSigmoid) refuse_field("deepseek2.expert_gating_func", gating, "1 (softmax) and 2 (sigmoid) are");
-  config["architectures"] = {gating == kSoftmax ? "DeepseekV2ForCausalLM" : "DeepseekV3ForCausalLM"};
+  config["architectures"] = json::array{gating == kSoftmax ? "DeepseekV2ForCausalLM" : "DeepseekV3ForCausalLM"};
   read_fine_experts_gguf(header, kPrefix, config);
   if (config.contains("n_group")) config["topk_method"] = gating == kSoftmax ? "group_limited_greedy" : "noaux_tc";
   if (!config.contains("n_group")) config["n_group"] = config["topk_group"] = 1;
