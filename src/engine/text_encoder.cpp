@@ -110,7 +110,7 @@ void TextEncoder::read_limits(const std::filesystem::path& folder) {
 // What the tokenizer puts around a text.
 void TextEncoder::find_special_tokens() {
   const std::vector<int32_t> bare = tokenizer_->encode("a", {.add_special_tokens = false}), whole = tokenizer_->encode("a");
-  const auto at = std::ranges::search(whole, bare).begin();
+  const auto at = std::search(whole.begin(), whole.end(), bare.begin(), bare.end());
   before_.assign(whole.begin(), at);
   after_.assign(at + std::min<ptrdiff_t>(static_cast<ptrdiff_t>(bare.size()), whole.end() - at), whole.end());
   if (before_.size() + 2 * after_.size() + before_.size() + 2 > context_) throw Error(Code::unprocessable, "the model's context has no room for a text");
