@@ -64,68 +64,26 @@ size_t Drafter::choose(const Ask& ask) {
   return best;
 }
 
-bool Drafter::is_shareable(const Ask& ask) const {
-  const models::Rope& rope = decoder_->config.rope;
-  return rope.kind == models::Rope::Kind::fixed || ask.rope_length <= rope.original_context;
-}
-
-BlockKey Drafter::key_at(const Ask& ask, size_t position) const {
-  BlockKey key;
-  key.parent = ask.sequence->parent;
-  std::copy_n(ask.tokens.begin() + static_cast<ptrdiff_t>(position), kBlockTokens, key.tokens.begin());
-  return key;
-}
-
-void Drafter::take_published(const Ask& ask) {
-  Sequence& sequence = *ask.sequence;
-  while (is_shareable(ask) && sequence.computed == sequence.blocks.size() * kBlockTokens && ask.tokens.size() - sequence.computed > kBlockTokens) {
-    KvBlock* block = kv_.find_published(key_at(ask, sequence.computed));
-    if (block == nullptr) return;
-    sequence.blocks.push_back(block);
-    sequence.parent = block->serial;
-    sequence.computed += kBlockTokens;
-    sequence.published = sequence.blocks.size();
-  }
-}
-
-void Drafter::publish(const Ask& ask) {
-  Sequence& sequence = *ask.sequence;
-  while (is_shareable(ask) && (sequence.published + 1) * kBlockTokens <= sequence.computed) {
-    sequence.parent = kv_.publish(*sequence.blocks[sequence.published], key_at(ask, sequence.published * kBlockTokens));
-    ++sequence.published;
-  }
-}
-
-bool Drafter::reserve(Sequence& sequence, size_t positions) {
-  while (sequence.blocks.size() * kBlockTokens < positions) {
-    KvBlock* block = kv_.try_allocate();
-    if (block == nullptr) return false;
-    sequence.blocks.push_back(block);
-  }
-  return true;
-}
-
 void Drafter::release(Sequence& sequence) {
-  for (KvBlock* block : sequence.blocks) kv_.release(*block);
-  sequence.blocks.clear();
+  sequence.cached.release(kv_);
   sequence.fed.clear();
-  sequence.computed = sequence.published = 0;
-  sequence.parent = kRootBit;
 }
 
 // Guesses that came true are computed already. A sequence for which there is no room starts over when there is.
 void Drafter::prepare(Ask& ask, size_t wanted, size_t& budget, std::vector<Going>& going) {
   Sequence& sequence = *ask.sequence;
+  CachedTokens& cached = sequence.cached;
+  cached.shareable = may_share(decoder_->config.rope, ask.rope_length);
   for (const int32_t id : sequence.fed) {
-    if (sequence.computed + 1 >= ask.tokens.size() || ask.tokens[sequence.computed] != id) break;
-    ++sequence.computed;
+    if (cached.computed + 1 >= ask.tokens.size() || ask.tokens[cached.computed] != id) break;
+    ++cached.computed;
   }
   sequence.fed.clear();
-  publish(ask);
-  take_published(ask);
-  const size_t rows = std::min(ask.tokens.size() - sequence.computed, budget);
+  cached.publish_full_blocks(kv_, ask.tokens);
+  cached.take_published(kv_, ask.tokens);
+  const size_t rows = std::min(ask.tokens.size() - cached.computed, budget);
   if (rows == 0) return;
-  if (!reserve(sequence, sequence.computed + rows + wanted)) return release(sequence);
+  if (!cached.try_reserve(kv_, cached.computed + rows + wanted)) return release(sequence);
   budget -= rows;
   going.push_back({&ask, rows, wanted});
 }
@@ -141,18 +99,19 @@ void Drafter::run_first(std::vector<Going>& going) {
   std::vector<ForwardSpan> spans;
   std::vector<size_t> last;
   for (const Going& each : going) {
-    const Sequence& sequence = *each.ask->sequence;
-    const auto first = each.ask->tokens.begin() + static_cast<ptrdiff_t>(sequence.computed);
+    const CachedTokens& cached = each.ask->sequence->cached;
+    const auto first = each.ask->tokens.begin() + static_cast<ptrdiff_t>(cached.computed);
     ids.insert(ids.end(), first, first + static_cast<ptrdiff_t>(each.rows));
-    spans.push_back({each.rows, sequence.computed, each.ask->rope_length, nullptr, sequence.blocks});
-    if (sequence.computed + each.rows == each.ask->tokens.size()) last.push_back(ids.size() - 1);
+    spans.push_back({each.rows, cached.computed, each.ask->rope_length, nullptr, cached.blocks});
+    if (cached.computed + each.rows == each.ask->tokens.size()) last.push_back(ids.size() - 1);
   }
   forward_.run(ids, spans);
   for (const Going& each : going) {
-    each.ask->sequence->computed += each.rows;
-    publish(*each.ask);
+    CachedTokens& cached = each.ask->sequence->cached;
+    cached.computed += each.rows;
+    cached.publish_full_blocks(kv_, each.ask->tokens);
   }
-  std::erase_if(going, [](const Going& each) { return each.ask->sequence->computed < each.ask->tokens.size(); });
+  std::erase_if(going, [](const Going& each) { return each.ask->sequence->cached.computed < each.ask->tokens.size(); });
   if (last.empty()) return;
   const kernels::Rows logits = forward_.logits(last);
   for (size_t i = 0; i < going.size(); ++i) going[i].ask->guesses.push_back(best(logits, i));
@@ -165,7 +124,7 @@ void Drafter::run_next(std::vector<Going>& going) {
   for (const Going& each : going) {
     Sequence& sequence = *each.ask->sequence;
     ids.push_back(each.ask->guesses.back());
-    spans.push_back({1, sequence.computed + sequence.fed.size(), each.ask->rope_length, nullptr, sequence.blocks});
+    spans.push_back({1, sequence.cached.computed + sequence.fed.size(), each.ask->rope_length, nullptr, sequence.cached.blocks});
     sequence.fed.push_back(ids.back());
     rows.push_back(rows.size());
   }

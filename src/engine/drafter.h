@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "engine/cached_tokens.h"
 #include "engine/forward.h"
-#include "engine/kv_pool.h"
 #include "models/decoder.h"
 
 namespace lyceum::engine {
@@ -25,11 +25,8 @@ class Drafter {
  public:
   // What is kept of one request. Default-made for a new one; release() before it goes.
   struct Sequence {
-    std::vector<KvBlock*> blocks;
-    size_t computed = 0;              // of the request's tokens: their keys and values are in the blocks
-    std::vector<int32_t> fed;         // guesses computed after those; they count if they came true
-    size_t published = 0;             // blocks that were published or taken from others
-    uint64_t parent = kRootBit;
+    CachedTokens cached;
+    std::vector<int32_t> fed;         // guesses computed after those tokens; they count if they came true
     double right = 0.7;               // p, a running mean
     size_t resume_at = 0, pause = 16; // tokens
   };
@@ -64,11 +61,6 @@ class Drafter {
   };
   size_t choose(const Ask& ask);
   void prepare(Ask& ask, size_t wanted, size_t& budget, std::vector<Going>& going);
-  bool reserve(Sequence& sequence, size_t positions);
-  bool is_shareable(const Ask& ask) const;
-  BlockKey key_at(const Ask& ask, size_t position) const;
-  void take_published(const Ask& ask);
-  void publish(const Ask& ask);
   void run_first(std::vector<Going>& going);
   void run_next(std::vector<Going>& going);
   int32_t best(kernels::Rows logits, size_t row) const;

@@ -21,7 +21,8 @@ constexpr size_t kGuessRowsMax = 16;   // a step's decoding rows, guesses includ
 struct Scheduler::Sequence {
   Sequence(const GenerateRequest& request_in, const AdapterUse& adapter_in, const OnToken& on_token_in, const text::Tokenizer& tokenizer)
       : request(request_in), adapter(adapter_in), on_token(on_token_in), tokens(request_in.prompt), prompt_tokens(tokens.size()),
-        parent(adapter_in.root), sampler(request_in.sampling, request_in.prompt), decoder(tokenizer, !request_in.show_special), matcher(request_in.stop_strings) {
+        sampler(request_in.sampling, request_in.prompt), decoder(tokenizer, !request_in.show_special), matcher(request_in.stop_strings) {
+    cached.parent = adapter.root;
     if (request.constraint) place.emplace(request.constraint);
     result.prompt_tokens = static_cast<uint32_t>(prompt_tokens);
     // The output continues the prompt: its first piece keeps its leading space, and a character may begin in the prompt.
@@ -30,15 +31,10 @@ struct Scheduler::Sequence {
     for (size_t i = prompt_tokens - std::min(prompt_tokens, kContext); i < prompt_tokens; ++i) decoder.push(tokens[i]);
   }
 
-  size_t left() const noexcept { return tokens.size() - computed; }
+  size_t left() const noexcept { return tokens.size() - cached.computed; }
   bool decoding() const noexcept { return left() == 1 && tokens.size() > prompt_tokens; }
-  bool has_full_block() const noexcept { return shareable && computed % kBlockTokens == 0 && left() > kBlockTokens; }
-  BlockKey key_at(size_t position) const {
-    BlockKey key;
-    key.parent = parent;
-    std::copy_n(tokens.begin() + static_cast<ptrdiff_t>(position), kBlockTokens, key.tokens.begin());
-    return key;
-  }
+  bool has_full_block() const noexcept { return cached.has_full_block(tokens); }
+  BlockKey next_key() const { return cached.key_at(tokens, cached.computed); }
 
   const GenerateRequest& request;   // lives in the caller's frame until done
   AdapterUse adapter;
@@ -48,12 +44,7 @@ struct Scheduler::Sequence {
   uint32_t max_tokens = 0;
   uint64_t rope_length = 0;
   uint64_t arrival = 0;
-  bool shareable = true;            // may share blocks with sequences of another length
-
-  std::vector<KvBlock*> blocks;
-  size_t computed = 0;              // tokens whose keys and values are in the blocks
-  size_t published = 0;             // blocks that were published or taken from others
-  uint64_t parent;                  // serial of the last of those
+  CachedTokens cached;
 
   PromptLookup lookup;
   Drafter::Sequence draft;
@@ -114,8 +105,7 @@ GenerateResult Scheduler::generate(const GenerateRequest& request, const Adapter
   const size_t room = std::min<size_t>(options_.context, kv_.blocks_max() * kBlockTokens) - request.prompt.size();
   sequence->max_tokens = static_cast<uint32_t>(std::min<size_t>(request.max_tokens, room));
   sequence->rope_length = request.prompt.size() + sequence->max_tokens;
-  const models::Rope& rope = decoder_.config.rope;
-  sequence->shareable = rope.kind == models::Rope::Kind::fixed || sequence->rope_length <= rope.original_context;
+  sequence->cached.shareable = may_share(decoder_.config.rope, sequence->rope_length);
   std::unique_lock lock(mutex_);
   if (stopping_) throw Error(Code::unavailable, "the engine is stopping");
   sequence->arrival = arrivals_++;
@@ -222,29 +212,22 @@ void Scheduler::plan() {
 bool Scheduler::plan_one(const SequencePtr& sequence, size_t rows_max) {
   take_published(*sequence);
   // Someone older computes just these tokens now: wait a step and share them.
-  if (sequence->has_full_block() && computing_.contains(sequence->key_at(sequence->computed))) return false;
+  if (sequence->has_full_block() && computing_.contains(sequence->next_key())) return false;
   size_t rows = std::min(sequence->left(), rows_max);
   if (rows < sequence->left()) {
-    const size_t beyond = (sequence->computed + rows) % kBlockTokens;
+    const size_t beyond = (sequence->cached.computed + rows) % kBlockTokens;
     if (beyond < rows) rows -= beyond;  // end at a block border, so that whole blocks can be shared
   }
-  if (!reserve(sequence, sequence->computed + rows)) return false;
+  if (!reserve(sequence, sequence->cached.computed + rows)) return false;
   look_up(*sequence);
-  if (sequence->has_full_block() && rows >= kBlockTokens) computing_.insert(sequence->key_at(sequence->computed));
+  if (sequence->has_full_block() && rows >= kBlockTokens) computing_.insert(sequence->next_key());
   planned_.push_back({sequence, rows});
   return true;
 }
 
 void Scheduler::take_published(Sequence& sequence) {
-  while (sequence.has_full_block() && sequence.blocks.size() * kBlockTokens == sequence.computed) {
-    KvBlock* block = kv_.find_published(sequence.key_at(sequence.computed));
-    if (block == nullptr) return;
-    sequence.blocks.push_back(block);
-    sequence.parent = block->serial;
-    sequence.computed += kBlockTokens;
-    sequence.published = sequence.blocks.size();
-    if (sequence.tokens.size() == sequence.prompt_tokens) sequence.result.cached_prompt_tokens += kBlockTokens;
-  }
+  const size_t taken = sequence.cached.take_published(kv_, sequence.tokens);
+  if (sequence.tokens.size() == sequence.prompt_tokens) sequence.result.cached_prompt_tokens += static_cast<uint32_t>(taken);
 }
 
 size_t Scheduler::guesses_max(const Sequence& sequence) const {
@@ -278,23 +261,14 @@ void Scheduler::draft() {
 
 // Nobody gives up a block for a guess.
 void Scheduler::set_guesses(Sequence& sequence, std::span<const int32_t> found) {
-  size_t room = sequence.blocks.size() * kBlockTokens - sequence.computed - 1;
-  if (found.size() > room) {
-    if (KvBlock* block = kv_.try_allocate()) {
-      sequence.blocks.push_back(block);
-      room += kBlockTokens;
-    }
-  }
-  sequence.guesses.assign(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min(found.size(), room)));
+  const auto room = [&] { return sequence.cached.blocks.size() * kBlockTokens - sequence.cached.computed - 1; };
+  if (found.size() > room()) sequence.cached.try_reserve(kv_, sequence.cached.blocks.size() * kBlockTokens + 1);
+  sequence.guesses.assign(found.begin(), found.begin() + static_cast<ptrdiff_t>(std::min(found.size(), room())));
   guesses_left_ -= sequence.guesses.size();
 }
 
 bool Scheduler::reserve(const SequencePtr& sequence, size_t positions) {
-  while (sequence->blocks.size() * kBlockTokens < positions) {
-    if (KvBlock* block = kv_.try_allocate()) {
-      sequence->blocks.push_back(block);
-      continue;
-    }
+  while (!sequence->cached.try_reserve(kv_, positions)) {
     const SequencePtr youngest = running_.back();
     release_blocks(*youngest);
     running_.pop_back();
@@ -310,7 +284,7 @@ void Scheduler::compute() {
   std::vector<size_t> rows;
   std::vector<Ready> ready;
   for (const auto& [sequence, count] : planned_) {
-    const auto first = sequence->tokens.begin() + static_cast<ptrdiff_t>(sequence->computed);
+    const auto first = sequence->tokens.begin() + static_cast<ptrdiff_t>(sequence->cached.computed);
     ids.insert(ids.end(), first, first + static_cast<ptrdiff_t>(count));
     if (count == sequence->left()) {
       ready.push_back({sequence, rows.size()});
@@ -319,24 +293,15 @@ void Scheduler::compute() {
     ids.insert(ids.end(), sequence->guesses.begin(), sequence->guesses.end());
     sequence->result.guessed_tokens += static_cast<uint32_t>(sequence->guesses.size());
     const size_t all = count + sequence->guesses.size();
-    const std::span<KvBlock* const> blocks(sequence->blocks.data(), (sequence->computed + all + kBlockTokens - 1) / kBlockTokens);
-    spans.push_back({all, sequence->computed, sequence->rope_length, sequence->adapter.adapter.get(), blocks});
+    const std::span<KvBlock* const> blocks(sequence->cached.blocks.data(), (sequence->cached.computed + all + kBlockTokens - 1) / kBlockTokens);
+    spans.push_back({all, sequence->cached.computed, sequence->rope_length, sequence->adapter.adapter.get(), blocks});
   }
   forward_.run(ids, spans);
   for (const auto& [sequence, count] : planned_) {
-    sequence->computed += count;
-    publish_full_blocks(*sequence);
+    sequence->cached.computed += count;
+    sequence->cached.publish_full_blocks(kv_, sequence->tokens);
   }
   if (!ready.empty()) sample_and_deliver(forward_.logits(rows), ready);
-}
-
-void Scheduler::publish_full_blocks(Sequence& sequence) {
-  if (!sequence.shareable) return;
-  while ((sequence.published + 1) * kBlockTokens <= sequence.computed) {
-    const BlockKey key = sequence.key_at(sequence.published * kBlockTokens);
-    sequence.parent = kv_.publish(*sequence.blocks[sequence.published], key);
-    ++sequence.published;
-  }
 }
 
 void Scheduler::sample_and_deliver(kernels::Rows logits, const std::vector<Ready>& ready) {
@@ -355,8 +320,8 @@ void Scheduler::take_right_guesses(Sequence& sequence, kernels::Rows logits, siz
     if (sequence.finished || sequence.tokens.back() != guess) break;
     ++right;
     ++sequence.result.right_guesses;   // before the delivery, which may end the request
-    ++sequence.computed;
-    publish_full_blocks(sequence);
+    ++sequence.cached.computed;
+    sequence.cached.publish_full_blocks(kv_, sequence.tokens);
     deliver(sequence, sample(sequence, {logits.row(row++), logits.columns}));
   }
   if (sequence.drafted) {
@@ -455,13 +420,7 @@ void Scheduler::finish(Sequence& sequence, Finish reason, std::string error) {
   done_.notify_all();
 }
 
-void Scheduler::release_blocks(Sequence& sequence) {
-  for (KvBlock* block : sequence.blocks) kv_.release(*block);
-  sequence.blocks.clear();
-  sequence.computed = 0;
-  sequence.published = 0;
-  sequence.parent = sequence.adapter.root;
-}
+void Scheduler::release_blocks(Sequence& sequence) { sequence.cached.release(kv_, sequence.adapter.root); }
 
 void Scheduler::fail_all(const std::string& error) {
   {

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/threads.h"
+#include "engine/cached_tokens.h"
 #include "engine/drafter.h"
 #include "engine/engine.h"
 #include "engine/forward.h"
@@ -78,7 +79,6 @@ class Scheduler {
   size_t guesses_max(const Sequence& sequence) const;   // that its answer may still have
   bool reserve(const SequencePtr& sequence, size_t positions);
   void compute();
-  void publish_full_blocks(Sequence& sequence);
   struct Ready {
     SequencePtr sequence;
     size_t row;                                     // of its logits; those of its guesses follow
